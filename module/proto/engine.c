@@ -1,0 +1,996 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The state machine of one flow. What came in is judged by weft_engine_input(),
+ * time by weft_engine_tick(); both only change the books. weft_engine_next()
+ * reads from the books what is to be sent, weft_engine_sent() enters that.
+ */
+#include <linux/bitops.h>
+#include <linux/errno.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+
+#include "engine.h"
+#include "range.h"
+#include "rtx.h"
+
+#define IN(state)	((u16)BIT(WEFT_ST_##state))
+
+/* Both ends know of the flow. */
+#define FLOWING		(IN(OPEN) | IN(SENT_CLOSE) | IN(GOT_CLOSE) | \
+			 IN(CLOSING))
+/* Stream bytes come and go. */
+#define CARRYING	(IN(ACCEPTED) | FLOWING)
+/* The peer's end is not here yet. */
+#define RECEIVING	(IN(ACCEPTED) | IN(OPEN) | IN(SENT_CLOSE))
+/* Our end has not been sent. */
+#define SENDING		(IN(ACCEPTED) | IN(OPEN) | IN(GOT_CLOSE))
+
+/* A 32-bit clock in us orders two times that are not further apart. */
+#define CLOCK_TRUST_NS	(1000 * WEFT_NS_PER_SEC)
+
+/* Acknowledge at least every second full segment (RFC 5681 section 4.2). */
+#define ACK_SEGMENTS	2
+#define SEGMENT_MIN	536
+
+#define BACKOFF_MAX	16
+
+struct input {
+	const struct weft_pkt	*pkt;
+	const struct weft_range	*ranges;
+	unsigned int		nr_ranges;
+	u64			now;
+};
+
+static bool is_in(const struct weft_engine *e, u16 states)
+{
+	return BIT(e->state) & states;
+}
+
+/* The arrows of the drawing in engine.h. */
+static const u16 allowed_next[WEFT_ST_COUNT] = {
+	[WEFT_ST_IDLE]		= IN(OPENING) | IN(ACCEPTED) | IN(DEAD),
+	[WEFT_ST_OPENING]	= IN(OPEN) | IN(DEAD),
+	[WEFT_ST_ACCEPTED]	= IN(OPEN) | IN(DEAD),
+	[WEFT_ST_OPEN]		= IN(SENT_CLOSE) | IN(GOT_CLOSE) | IN(DEAD),
+	[WEFT_ST_SENT_CLOSE]	= IN(CLOSING) | IN(DEAD),
+	[WEFT_ST_GOT_CLOSE]	= IN(CLOSING) | IN(DEAD),
+	[WEFT_ST_CLOSING]	= IN(DONE) | IN(DEAD),
+};
+
+/* The only writer of the state. A wrong turn is our own fault and fatal. */
+static void set_state(struct weft_engine *e, enum weft_state state)
+{
+	if (!(allowed_next[e->state] & BIT(state))) {
+		e->error = EPROTO;
+		state = WEFT_ST_DEAD;
+	}
+	e->state = state;
+	e->open_ns = WEFT_NEVER;
+	e->open_due = false;
+}
+
+static u32 die(struct weft_engine *e, int error)
+{
+	e->error = error;
+	set_state(e, WEFT_ST_DEAD);
+	e->ack_now = false;
+	return WEFT_DO_DEAD;
+}
+
+static u32 enter_done(struct weft_engine *e)
+{
+	set_state(e, WEFT_ST_DONE);
+	return WEFT_DO_DONE;
+}
+
+static u32 enter_open(struct weft_engine *e, u64 now)
+{
+	set_state(e, WEFT_ST_OPEN);
+	e->tries = 0;
+	e->alive_ns = now;
+	e->loss_base_ns = now;
+	return WEFT_DO_UP;
+}
+
+void weft_engine_init(struct weft_engine *e, const struct weft_params *params)
+{
+	memset(e, 0, sizeof(*e));
+	e->params = *params;
+	e->rcv_limit = params->rcv_window;
+	e->rcv_room = params->rcv_window;
+	e->rcv_fin = WEFT_NEVER;
+	e->lost_from = WEFT_NEVER;
+	e->reorder_ns = WEFT_NEVER;
+	e->open_ns = WEFT_NEVER;
+	e->probe_ns = WEFT_NEVER;
+	e->ack_ns = WEFT_NEVER;
+	e->reorder_steps = 1;
+	weft_engine_set_mss(e, params->mss, params->super_max);
+	weft_cc_init(&e->cc, e->params.mss);
+}
+
+void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max)
+{
+	mss = clamp_t(u32, mss, 1, WEFT_SUPER_MAX);
+	e->params.mss = mss;
+	e->params.super_max = clamp_t(u32, super_max, mss, WEFT_SUPER_MAX);
+}
+
+struct weft_record *weft_engine_lend_records(struct weft_engine *e,
+					     struct weft_record *recs,
+					     unsigned int max)
+{
+	struct weft_record *old = e->recs;
+
+	weft_rtx_lend(e, recs, max);
+	return old;
+}
+
+struct weft_range *weft_engine_lend_ranges(struct weft_engine *e,
+					   struct weft_range *ranges,
+					   unsigned int max)
+{
+	struct weft_range *old = e->ranges;
+
+	e->nr_ranges = min(e->nr_ranges, max);
+	if (e->nr_ranges)
+		memcpy(ranges, old, e->nr_ranges * sizeof(*ranges));
+	e->ranges = ranges;
+	e->max_ranges = max;
+	return old;
+}
+
+static unsigned int grown(unsigned int nr, unsigned int max,
+			  unsigned int least, unsigned int most)
+{
+	if (max >= most || (max && nr <= max / 2))
+		return 0;
+	return clamp(2 * max, least, most);
+}
+
+unsigned int weft_engine_wants_records(const struct weft_engine *e)
+{
+	return grown(e->nr_recs, e->max_recs, WEFT_RECORDS_MIN,
+		     WEFT_RECORDS_MAX);
+}
+
+unsigned int weft_engine_wants_ranges(const struct weft_engine *e)
+{
+	return grown(e->nr_ranges, e->max_ranges, WEFT_HELD_MIN,
+		     WEFT_HELD_MAX);
+}
+
+static void raise_limit(struct weft_engine *e, const struct weft_pkt *pkt)
+{
+	/* The right edge of the window never moves back. */
+	e->snd_limit = max(e->snd_limit, pkt->ack + pkt->window);
+	e->max_window = max(e->max_window, pkt->window);
+}
+
+static u32 believable(u32 max_message)
+{
+	return clamp_t(u32, max_message, WEFT_MAX_MESSAGE_MIN,
+		       WEFT_MAX_MESSAGE_MAX);
+}
+
+void weft_engine_open(struct weft_engine *e, u64 now)
+{
+	e->opener = true;
+	e->opened_ns = now;
+	set_state(e, WEFT_ST_OPENING);
+	e->open_due = true;
+}
+
+void weft_engine_accept(struct weft_engine *e, const struct weft_pkt *pkt,
+			u64 now)
+{
+	e->opened_ns = now;
+	set_state(e, WEFT_ST_ACCEPTED);
+	e->open_due = true;
+	e->peer_max_message = believable(pkt->max_message);
+}
+
+/*
+ * Note "Times": each packet carries its sender's clock, and the peer brings
+ * the latest of them back with how long it kept it. Only a time that is newer
+ * than the last counts, on both ends: a packet that was delivered late or once
+ * more says nothing about the path of now.
+ */
+static void note_time(struct weft_engine *e, const struct weft_pkt *pkt,
+		      u64 now)
+{
+	if (!pkt->time)
+		return;
+	if (e->echo_time && now - e->echo_at_ns < CLOCK_TRUST_NS &&
+	    !weft_rtx_is_before(e->echo_time, pkt->time))
+		return;
+	e->echo_time = pkt->time;
+	e->echo_at_ns = now;
+}
+
+static void take_rtt(struct weft_engine *e, const struct weft_pkt *pkt,
+		     u64 now)
+{
+	u32 us;
+
+	if (!pkt->echo)
+		return;
+	if (e->echoed && now - e->echoed_ns < CLOCK_TRUST_NS &&
+	    !weft_rtx_is_before(e->echoed, pkt->echo))
+		return;
+	us = weft_rtx_clock(now) - pkt->echo - pkt->delay;
+	if ((s32)us < 0)
+		return;
+	e->echoed = pkt->echo;
+	e->echoed_ns = now;
+	weft_rtt_sample(&e->rtt, (u64)us * WEFT_NS_PER_US, now);
+}
+
+static void take_ranges(struct weft_engine *e, const struct input *in)
+{
+	unsigned int i;
+
+	for (i = 0; i < in->nr_ranges; i++) {
+		struct weft_range range = in->ranges[i];
+
+		range.start = max(range.start, e->snd_una);
+		if (range.start < range.end && range.end <= e->snd_nxt)
+			weft_rtx_sacked(e, &range, in->pkt->echo, in->now);
+	}
+}
+
+/* Was it cwnd that held us back before this acknowledgment? RFC 7661. */
+static bool was_limited(const struct weft_engine *e, u64 flight)
+{
+	return e->cwnd_limited ||
+	       (e->cc.cwnd < e->cc.ssthresh && 2 * flight > e->cc.cwnd);
+}
+
+/* Of @flight bytes @bytes arrived: all timers start anew. */
+static void progress(struct weft_engine *e, u64 bytes, u64 flight, u64 now)
+{
+	/* RFC 6298 (5.3) */
+	e->loss_base_ns = now;
+	e->alive_ns = now;
+	e->backoff = 0;
+	e->tail_used = false;
+	e->tail_due = false;
+	weft_cc_acked(&e->cc, e->snd_una);
+	if (was_limited(e, flight))
+		weft_cc_delivered(&e->cc, e->params.mss, bytes);
+	weft_rtx_detect(e, now);
+}
+
+static u32 take_ack(struct weft_engine *e, const struct input *in)
+{
+	const struct weft_pkt *pkt = in->pkt;
+	u64 delivered = e->delivered;
+	u64 flight = e->in_flight;
+	u64 limit = e->snd_limit;
+	u64 una = e->snd_una;
+	u32 todo = 0;
+
+	if (pkt->ack > e->snd_nxt)
+		return 0;
+	raise_limit(e, pkt);
+	if (e->snd_limit > limit)
+		todo |= WEFT_DO_ROOM;
+	if (pkt->ack > una) {
+		weft_rtx_acked(e, pkt->ack, pkt->echo, in->now);
+		todo |= WEFT_DO_FREE;
+	}
+	take_ranges(e, in);
+	if (e->delivered != delivered || e->snd_una != una)
+		progress(e, e->delivered - delivered, flight, in->now);
+	else if (!e->nr_recs)
+		e->alive_ns = in->now;
+	return todo;
+}
+
+/* What every packet of an open flow says, whatever its kind. */
+static u32 hear(struct weft_engine *e, const struct input *in)
+{
+	u32 todo = 0;
+
+	if (e->state == WEFT_ST_ACCEPTED)
+		todo |= enter_open(e, in->now);
+	note_time(e, in->pkt, in->now);
+	take_rtt(e, in->pkt, in->now);
+	return todo | take_ack(e, in);
+}
+
+/* May the peer's stream end at @end? */
+static bool accept_fin(struct weft_engine *e, u64 end)
+{
+	if (e->rcv_fin != WEFT_NEVER)
+		return end == e->rcv_fin;
+	if (end < e->rcv_nxt || end > e->rcv_limit)
+		return false;
+	if (e->nr_ranges && end < e->ranges[e->nr_ranges - 1].end)
+		return false;
+	e->rcv_fin = end;
+	return true;
+}
+
+static u32 take_eof(struct weft_engine *e)
+{
+	if (e->rcv_nxt != e->rcv_fin || !is_in(e, IN(OPEN) | IN(SENT_CLOSE)))
+		return 0;
+	set_state(e, e->state == WEFT_ST_OPEN ? WEFT_ST_GOT_CLOSE :
+						WEFT_ST_CLOSING);
+	e->ack_now = true;
+	return WEFT_DO_EOF;
+}
+
+/* RFC 5681 section 4.2: what is in order may wait for its like. */
+static void delay_ack(struct weft_engine *e, u32 plen, u64 now)
+{
+	e->rcv_segment = min(max(e->rcv_segment, plen), e->params.mss);
+	e->rcv_unacked += plen;
+	if (e->rcv_unacked >= ACK_SEGMENTS *
+			      max_t(u32, e->rcv_segment, SEGMENT_MIN))
+		e->ack_now = true;
+	else if (e->ack_ns == WEFT_NEVER)
+		e->ack_ns = now + WEFT_ACK_DELAY_NS;
+}
+
+static u32 store_out_of_order(struct weft_engine *e,
+			      struct weft_range_set *held)
+{
+	e->ack_now = true;
+	if (!weft_range_add(held, &e->take, &e->last_range))
+		return 0;
+	e->nr_ranges = held->nr;
+	return WEFT_DO_STORE;
+}
+
+static u32 store_in_order(struct weft_engine *e, struct weft_range_set *held,
+			  u32 plen, u64 now)
+{
+	/* RFC 5681 section 4.2: a gap that closes is news. */
+	if (e->nr_ranges)
+		e->ack_now = true;
+	e->rcv_nxt = e->take.end;
+	weft_range_absorb(held, &e->rcv_nxt);
+	e->nr_ranges = held->nr;
+	delay_ack(e, plen, now);
+	return WEFT_DO_STORE | WEFT_DO_DELIVER;
+}
+
+static u32 take_bytes(struct weft_engine *e, const struct weft_pkt *pkt,
+		      u64 now)
+{
+	struct weft_range_set held = {
+		.at = e->ranges, .nr = e->nr_ranges, .max = e->max_ranges,
+	};
+	u64 end = pkt->offset + pkt->plen;
+
+	if (!pkt->plen || end > e->rcv_fin)
+		return 0;
+	e->take.start = max(pkt->offset, e->rcv_nxt);
+	e->take.end = min(end, e->rcv_limit);
+	if (e->take.start >= e->take.end || !weft_range_trim(&held, &e->take)) {
+		e->ack_now = true;
+		return 0;
+	}
+	if (e->take.start > e->rcv_nxt)
+		return store_out_of_order(e, &held);
+	return store_in_order(e, &held, pkt->plen, now);
+}
+
+static u32 take_payload(struct weft_engine *e, const struct weft_pkt *pkt,
+			u64 now)
+{
+	u32 todo;
+
+	/* Offsets never wrap. */
+	if (pkt->offset + pkt->plen < pkt->offset)
+		return 0;
+	if (pkt->kind == WEFT_CLOSE) {
+		e->ack_now = true;
+		if (!accept_fin(e, pkt->offset + pkt->plen))
+			return 0;
+	}
+	todo = take_bytes(e, pkt, now);
+	return todo | take_eof(e);
+}
+
+/* Our OPENED was lost, or this is the OPEN of weft_engine_accept(). */
+static u32 on_open(struct weft_engine *e, const struct input *in)
+{
+	if (e->opener)
+		return 0;
+	note_time(e, in->pkt, in->now);
+	if (!in->pkt->ack)
+		raise_limit(e, in->pkt);
+	e->open_due = true;
+	return take_payload(e, in->pkt, in->now);
+}
+
+static u32 on_opened(struct weft_engine *e, const struct input *in)
+{
+	u32 todo = 0;
+
+	if (!e->opener)
+		return 0;
+	if (e->state == WEFT_ST_OPENING) {
+		todo |= enter_open(e, in->now);
+		e->peer_max_message = believable(in->pkt->max_message);
+	}
+	/* The peer repeats OPENED until it hears from us. */
+	e->ack_now = true;
+	todo |= hear(e, in);
+	/* Bytes that came with OPEN and were not taken go once more. */
+	if (todo & WEFT_DO_UP)
+		weft_rtx_timeout(e, in->now);
+	return todo | take_payload(e, in->pkt, in->now);
+}
+
+static u32 on_data(struct weft_engine *e, const struct input *in)
+{
+	u32 todo = hear(e, in);
+
+	return todo | take_payload(e, in->pkt, in->now);
+}
+
+static u32 on_ack(struct weft_engine *e, const struct input *in)
+{
+	return hear(e, in);
+}
+
+static u32 on_probe(struct weft_engine *e, const struct input *in)
+{
+	e->ack_now = true;
+	return hear(e, in);
+}
+
+/* The peer had all we sent, and forgot the flow. */
+static u32 on_closed(struct weft_engine *e, const struct input *in)
+{
+	if (e->state != WEFT_ST_CLOSING)
+		return die(e, ECONNRESET);
+	weft_rtx_acked(e, e->snd_nxt, 0, in->now);
+	return WEFT_DO_FREE;
+}
+
+static u32 on_reset(struct weft_engine *e, const struct input *in)
+{
+	/*
+	 * A listener that refuses marks the flow reset: when its answer was
+	 * lost, the repeated OPEN is answered with UNKNOWN.
+	 */
+	if (e->state == WEFT_ST_OPENING)
+		return die(e, in->pkt->reason == WEFT_RESET_ABORTED ?
+			      ECONNRESET : ECONNREFUSED);
+	/*
+	 * Both streams are complete and only the acknowledgment of our end is
+	 * missing: a peer that remembers too little to say CLOSED.
+	 */
+	if (e->state == WEFT_ST_CLOSING && e->snd_una == e->write_end)
+		return on_closed(e, in);
+	return die(e, ECONNRESET);
+}
+
+static const struct {
+	u16	states;
+	u32	(*handle)(struct weft_engine *e, const struct input *in);
+} kinds[WEFT_KINDS] = {
+	[WEFT_OPEN]	= { IN(ACCEPTED), on_open },
+	[WEFT_OPENED]	= { IN(OPENING) | FLOWING, on_opened },
+	[WEFT_DATA]	= { CARRYING, on_data },
+	[WEFT_ACK]	= { CARRYING, on_ack },
+	[WEFT_CLOSE]	= { CARRYING, on_data },
+	[WEFT_CLOSED]	= { IN(OPENING) | CARRYING, on_closed },
+	[WEFT_RESET]	= { IN(OPENING) | CARRYING, on_reset },
+	[WEFT_PROBE]	= { CARRYING, on_probe },
+};
+
+u32 weft_engine_input(struct weft_engine *e, const struct weft_pkt *pkt,
+		      const struct weft_range *ranges, unsigned int nr_ranges,
+		      u64 now)
+{
+	const struct input in = {
+		.pkt = pkt, .ranges = ranges, .nr_ranges = nr_ranges,
+		.now = now,
+	};
+	u32 todo;
+
+	if (pkt->kind >= WEFT_KINDS || !is_in(e, kinds[pkt->kind].states))
+		return 0;
+	todo = kinds[pkt->kind].handle(e, &in);
+	if (e->state == WEFT_ST_CLOSING && e->snd_una > e->write_end)
+		todo |= enter_done(e);
+	return todo;
+}
+
+void weft_engine_write(struct weft_engine *e, u64 end)
+{
+	if (!e->fin)
+		e->write_end = max(e->write_end, end);
+}
+
+void weft_engine_shutdown(struct weft_engine *e)
+{
+	e->fin = true;
+}
+
+/* Does the peer know of this flow, or may it? */
+static bool is_known(const struct weft_engine *e)
+{
+	return is_in(e, CARRYING) || (e->state == WEFT_ST_OPENING && e->tries);
+}
+
+u32 weft_engine_abort(struct weft_engine *e, int error)
+{
+	if (is_in(e, IN(DONE) | IN(DEAD)))
+		return 0;
+	e->reset_due = is_known(e);
+	return die(e, error < 0 ? -error : error);
+}
+
+/* Growth of the window that is worth telling (RFC 9293 section 3.8.6.2.2). */
+static bool is_worth_telling(const struct weft_engine *e)
+{
+	u64 growth = e->rcv_room - e->rcv_limit;
+
+	return growth && growth >= min(2 * e->params.mss,
+				       e->params.rcv_window / 2);
+}
+
+void weft_engine_admit(struct weft_engine *e, u64 limit)
+{
+	/* The window is a field of 32 bits. */
+	limit = min(limit, e->rcv_nxt + (u32)~0U);
+	if (limit <= e->rcv_room)
+		return;
+	e->rcv_room = limit;
+	/*
+	 * While the peer has more than half of the window left, what is acked
+	 * anyway tells it soon enough.
+	 */
+	if (is_in(e, RECEIVING) && e->rcv_fin == WEFT_NEVER &&
+	    is_worth_telling(e) &&
+	    2 * (e->rcv_limit - e->rcv_nxt) <= limit - e->rcv_nxt)
+		e->ack_now = true;
+}
+
+void weft_engine_kick(struct weft_engine *e, u64 now)
+{
+	if (is_in(e, IN(OPENING) | IN(ACCEPTED))) {
+		e->open_due = true;
+		e->open_ns = WEFT_NEVER;
+		e->tries = min_t(u8, e->tries, 1);
+	}
+	if (e->probe_ns != WEFT_NEVER) {
+		e->probe_due = true;
+		e->probe_ns = WEFT_NEVER;
+	}
+	if (is_in(e, CARRYING) && e->backoff) {
+		e->backoff = 0;
+		e->loss_base_ns = now;
+		weft_rtx_timeout(e, now);
+	}
+}
+
+/* What an acknowledgment may announce; raises @rcv_limit in steps. */
+static u32 announce(struct weft_engine *e, u64 ack)
+{
+	if (is_worth_telling(e))
+		e->rcv_limit = e->rcv_room;
+	return e->rcv_limit > ack ?
+	       min_t(u64, e->rcv_limit - ack, (u32)~0U) : 0;
+}
+
+static u32 held_us(const struct weft_engine *e, u64 now)
+{
+	if (!e->echo_time)
+		return 0;
+	return min_t(u64, div_u64(now - e->echo_at_ns, WEFT_NS_PER_US),
+		     (u32)~0U);
+}
+
+static bool fill(struct weft_engine *e, struct weft_pkt *pkt, u8 kind, u64 now)
+{
+	pkt->kind = kind;
+	pkt->offset = e->snd_nxt;
+	pkt->ack = e->rcv_nxt + (e->rcv_nxt == e->rcv_fin);
+	pkt->window = announce(e, pkt->ack);
+	pkt->time = weft_rtx_clock(now);
+	pkt->echo = e->echo_time;
+	pkt->delay = held_us(e, now);
+	return true;
+}
+
+/* OPEN carries what fits behind the longest header. */
+static u32 open_room(const struct weft_engine *e)
+{
+	u32 extra = WEFT_HLEN_MAX - WEFT_HLEN_DATA;
+
+	if (e->params.mss <= extra || !weft_rtx_has_room(e))
+		return 0;
+	return min_t(u64, e->write_end, e->params.mss - extra);
+}
+
+static bool fill_open(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
+{
+	if (!e->open_due)
+		return false;
+	fill(e, pkt, WEFT_OPEN, now);
+	pkt->max_message = e->params.max_message;
+	pkt->offset = 0;
+	pkt->plen = e->snd_nxt ? e->snd_nxt : open_room(e);
+	return true;
+}
+
+static bool fill_opened(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
+{
+	if (e->state != WEFT_ST_ACCEPTED || !e->open_due)
+		return false;
+	fill(e, pkt, WEFT_OPENED, now);
+	pkt->max_message = e->params.max_message;
+	return true;
+}
+
+/* Bytes [start, end) as one packet; the stream's end goes with one segment. */
+static bool fill_bytes(struct weft_engine *e, struct weft_pkt *pkt,
+		       const struct weft_range *bytes, u64 now)
+{
+	u32 mss = e->params.mss;
+	u32 plen = min(bytes->end, e->write_end) - bytes->start;
+	bool ends = bytes->end > e->write_end;
+
+	fill(e, pkt, ends && plen <= mss ? WEFT_CLOSE : WEFT_DATA, now);
+	pkt->offset = bytes->start;
+	if (ends && plen > mss) {
+		plen--;
+		plen -= plen % mss;
+	}
+	pkt->plen = plen;
+	return true;
+}
+
+/* What cwnd admits; one segment in any case when nothing is under way. */
+static u32 cwnd_room(const struct weft_engine *e)
+{
+	u32 room = e->cc.cwnd > e->in_flight ? e->cc.cwnd - e->in_flight : 0;
+
+	return e->in_flight ? room : max(room, e->params.mss);
+}
+
+/* What is more than @room is cut to whole segments. */
+static u32 whole_segments(const struct weft_engine *e, u64 left, u32 room)
+{
+	room = min(room, e->params.super_max);
+	return left > room ? room - room % e->params.mss : left;
+}
+
+static bool pick_lost(struct weft_engine *e, struct weft_range *bytes)
+{
+	struct weft_record *rec = weft_rtx_find_lost(e);
+	u32 len;
+
+	if (!rec)
+		return false;
+	len = whole_segments(e, rec->end - rec->start, cwnd_room(e));
+	bytes->start = rec->start;
+	bytes->end = rec->start + len;
+	return len;
+}
+
+/*
+ * What the peer's window admits now of @left bytes. A remainder below a
+ * segment waits, unless it is half of the largest window the peer ever had, or
+ * has waited for the probe's time (RFC 9293 section 3.8.6.2.1).
+ */
+static u32 window_room(const struct weft_engine *e, u64 left)
+{
+	u64 window = 0;
+
+	if (e->snd_limit > e->snd_nxt)
+		window = min_t(u64, e->snd_limit - e->snd_nxt, (u32)~0U);
+	if (window >= left || window >= e->params.mss ||
+	    window >= e->max_window / 2 || e->probe_due)
+		return window;
+	return 0;
+}
+
+static bool pick_new(struct weft_engine *e, struct weft_range *bytes, u32 room)
+{
+	u64 left = e->write_end - e->snd_nxt;
+	u32 window = window_room(e, left);
+	u32 len;
+
+	if (!is_in(e, SENDING) || !weft_rtx_has_room(e))
+		return false;
+	/* A window below a segment that may be used is used up. */
+	if (window < e->params.mss && window <= room)
+		len = min_t(u64, left, window);
+	else
+		len = whole_segments(e, left, min(room, window));
+	bytes->start = e->snd_nxt;
+	bytes->end = e->snd_nxt + len;
+	if (len == left && e->fin && e->state != WEFT_ST_ACCEPTED)
+		bytes->end++;
+	return bytes->end > bytes->start;
+}
+
+/* RFC 8985 section 7.3: a new segment, or else the last one once more. */
+static bool pick_tail(struct weft_engine *e, struct weft_range *bytes)
+{
+	unsigned int i = e->nr_recs;
+
+	if (!e->tail_due)
+		return false;
+	if (pick_new(e, bytes, e->params.mss))
+		return true;
+	while (i--) {
+		struct weft_record *rec = weft_rtx_at(e, i);
+
+		if (rec->flags)
+			continue;
+		bytes->end = rec->end;
+		bytes->start = rec->start;
+		if (rec->end - rec->start > e->params.mss)
+			bytes->start = rec->end - e->params.mss;
+		return true;
+	}
+	e->tail_due = false;
+	return false;
+}
+
+/* Nothing (more) is sent now: for want of bytes, of window or of cwnd? */
+static void note_why(struct weft_engine *e, u64 now)
+{
+	u64 left = e->write_end - e->snd_nxt;
+	bool stalled = is_in(e, SENDING) && left && !window_room(e, left);
+
+	e->cwnd_limited = e->lost_bytes ||
+			  (is_in(e, SENDING) && left && !stalled);
+	if (!stalled || e->nr_recs) {
+		e->probe_ns = WEFT_NEVER;
+		return;
+	}
+	if (e->probe_ns != WEFT_NEVER || e->probe_due)
+		return;
+	/* RFC 9293 section 3.8.6.1 */
+	if (!e->tries)
+		e->alive_ns = now;
+	e->probe_ns = now + weft_rtt_backoff(weft_rtt_rto(&e->rtt, 0),
+					     e->tries, WEFT_PROBE_MAX_NS);
+}
+
+static bool fill_stream(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
+{
+	struct weft_range bytes;
+
+	/* RFC 5681 section 4.1 */
+	if (!e->nr_recs && e->last_sent_ns &&
+	    now - e->last_sent_ns > weft_rtt_rto(&e->rtt, 0))
+		weft_cc_idle(&e->cc, e->params.mss);
+	if (pick_lost(e, &bytes) || pick_tail(e, &bytes))
+		return fill_bytes(e, pkt, &bytes, now);
+	/* What was lost goes first. */
+	if (!e->lost_bytes && pick_new(e, &bytes, cwnd_room(e)))
+		return fill_bytes(e, pkt, &bytes, now);
+	note_why(e, now);
+	return false;
+}
+
+/*
+ * Where there are more ranges than an ACK carries, it tells in turn of the
+ * latest and of the lowest.
+ */
+static bool fill_ack(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
+{
+	unsigned int first = 0;
+
+	fill(e, pkt, WEFT_ACK, now);
+	if (e->nr_ranges > WEFT_RANGES_MAX && e->ack_turn % 2) {
+		first = e->last_range - min_t(u32, e->last_range,
+					      WEFT_RANGES_MAX / 2);
+		first = min(first, e->nr_ranges - WEFT_RANGES_MAX);
+	}
+	pkt->ranges = e->ranges + first;
+	pkt->nr_ranges = min_t(u32, e->nr_ranges, WEFT_RANGES_MAX);
+	pkt->plen = pkt->nr_ranges * sizeof(struct weft_wire_range);
+	return true;
+}
+
+bool weft_engine_next(struct weft_engine *e, u64 now, struct weft_pkt *pkt)
+{
+	memset(pkt, 0, sizeof(*pkt));
+	pkt->version = WEFT_VERSION_MAX;
+	if (e->reset_due) {
+		pkt->kind = WEFT_RESET;
+		pkt->reason = WEFT_RESET_ABORTED;
+		return true;
+	}
+	if (e->state == WEFT_ST_OPENING)
+		return fill_open(e, pkt, now);
+	if (is_in(e, CARRYING)) {
+		if (fill_opened(e, pkt, now) || fill_stream(e, pkt, now))
+			return true;
+		if (e->probe_due)
+			return fill(e, pkt, WEFT_PROBE, now);
+	}
+	if (e->ack_now)
+		return fill_ack(e, pkt, now);
+	return false;
+}
+
+static void ack_left(struct weft_engine *e, u8 kind)
+{
+	e->ack_ns = WEFT_NEVER;
+	e->rcv_unacked = 0;
+	/* Only an ACK can tell of bytes out of order. */
+	if (kind == WEFT_ACK || !e->nr_ranges)
+		e->ack_now = false;
+	if (kind == WEFT_ACK)
+		e->ack_turn++;
+}
+
+static void open_left(struct weft_engine *e, const struct weft_pkt *pkt,
+		      u64 now)
+{
+	e->open_due = false;
+	e->open_ns = now + weft_rtt_backoff(WEFT_OPEN_RETRY_NS, e->tries,
+					    WEFT_OPEN_RETRY_MAX_NS);
+	if (e->tries < BACKOFF_MAX)
+		e->tries++;
+	if (!pkt->plen)
+		return;
+	if (!e->snd_nxt)
+		weft_rtx_sent(e, pkt->plen, now);
+	else
+		weft_rtx_resent(e, 0, pkt->plen, now);
+}
+
+static void new_bytes_left(struct weft_engine *e, u64 end, u64 now)
+{
+	if (!e->nr_recs) {
+		e->loss_base_ns = now;
+		e->alive_ns = now;
+	}
+	weft_rtx_sent(e, end, now);
+	e->probe_due = false;
+	e->probe_ns = WEFT_NEVER;
+	e->tries = 0;
+	if (end > e->write_end)
+		set_state(e, e->state == WEFT_ST_OPEN ? WEFT_ST_SENT_CLOSE :
+							WEFT_ST_CLOSING);
+}
+
+static void bytes_left(struct weft_engine *e, const struct weft_pkt *pkt,
+		       u32 plen, u64 now)
+{
+	u64 end;
+
+	/* What could not leave is as good as lost on the way. */
+	if (!plen)
+		plen = pkt->plen;
+	end = pkt->offset + plen;
+	if (pkt->kind == WEFT_CLOSE && plen == pkt->plen)
+		end++;
+	if (pkt->offset == e->snd_nxt)
+		new_bytes_left(e, end, now);
+	else
+		weft_rtx_resent(e, pkt->offset, end, now);
+	e->last_sent_ns = now;
+	if (!e->tail_due)
+		return;
+	e->tail_due = false;
+	e->tail_used = true;
+	e->loss_base_ns = now;
+}
+
+void weft_engine_sent(struct weft_engine *e, const struct weft_pkt *pkt,
+		      u32 plen, u64 now)
+{
+	switch (pkt->kind) {
+	case WEFT_RESET:
+		e->reset_due = false;
+		return;
+	case WEFT_OPEN:
+	case WEFT_OPENED:
+		open_left(e, pkt, now);
+		break;
+	case WEFT_DATA:
+	case WEFT_CLOSE:
+		bytes_left(e, pkt, plen, now);
+		break;
+	case WEFT_PROBE:
+		e->probe_due = false;
+		if (e->tries < BACKOFF_MAX)
+			e->tries++;
+		note_why(e, now);
+		break;
+	}
+	ack_left(e, pkt->kind);
+}
+
+/* When the peer has been silent for too long. */
+static u64 give_up_ns(const struct weft_engine *e)
+{
+	if (is_in(e, IN(OPENING) | IN(ACCEPTED)))
+		return e->opened_ns + e->params.open_timeout_ns;
+	if (!e->params.user_timeout_ns)
+		return WEFT_NEVER;
+	if (!e->nr_recs && e->probe_ns == WEFT_NEVER && !e->probe_due)
+		return WEFT_NEVER;
+	return e->alive_ns + e->params.user_timeout_ns;
+}
+
+static u64 timeout_ns(const struct weft_engine *e)
+{
+	return e->loss_base_ns + weft_rtt_rto(&e->rtt, e->backoff);
+}
+
+/* RFC 8985 section 7.2: two round trips; a lone segment's ACK may be late. */
+static u64 tail_ns(const struct weft_engine *e)
+{
+	u64 wait = 2 * e->rtt.srtt_ns;
+
+	if (e->tail_used || e->tail_due || e->backoff || !e->rtt.srtt_ns ||
+	    e->cc.recovering || e->lost_bytes || !e->in_flight)
+		return WEFT_NEVER;
+	if (e->in_flight < ACK_SEGMENTS * e->params.mss)
+		wait += WEFT_ACK_DELAY_NS;
+	return max(e->loss_base_ns, e->last_sent_ns) +
+	       max_t(u64, wait, WEFT_NS_PER_MS);
+}
+
+static u64 loss_ns(const struct weft_engine *e)
+{
+	if (!e->nr_recs || !is_in(e, CARRYING))
+		return WEFT_NEVER;
+	return min3(timeout_ns(e), tail_ns(e), e->reorder_ns);
+}
+
+static void expire_loss(struct weft_engine *e, u64 now)
+{
+	if (now >= e->reorder_ns)
+		weft_rtx_detect(e, now);
+	if (now >= tail_ns(e))
+		e->tail_due = true;
+	if (now < timeout_ns(e))
+		return;
+	/* RFC 6298 (5.4) to (5.6) */
+	e->tail_due = false;
+	weft_cc_timeout(&e->cc, e->params.mss, e->snd_una, e->snd_nxt);
+	weft_rtx_timeout(e, now);
+	e->loss_base_ns = now;
+	if (e->backoff < BACKOFF_MAX)
+		e->backoff++;
+}
+
+u32 weft_engine_tick(struct weft_engine *e, u64 now)
+{
+	if (!is_in(e, IN(OPENING) | CARRYING))
+		return 0;
+	if (now >= give_up_ns(e))
+		return weft_engine_abort(e, ETIMEDOUT);
+	if (now >= e->open_ns) {
+		e->open_due = true;
+		e->open_ns = WEFT_NEVER;
+	}
+	if (now >= e->ack_ns) {
+		e->ack_now = true;
+		e->ack_ns = WEFT_NEVER;
+	}
+	if (now >= e->probe_ns) {
+		e->probe_due = true;
+		e->probe_ns = WEFT_NEVER;
+	}
+	if (now >= loss_ns(e))
+		expire_loss(e, now);
+	return 0;
+}
+
+u64 weft_engine_deadline(const struct weft_engine *e)
+{
+	if (!is_in(e, IN(OPENING) | CARRYING))
+		return WEFT_NEVER;
+	return min(min3(give_up_ns(e), e->open_ns, e->ack_ns),
+		   min(e->probe_ns, loss_ns(e)));
+}

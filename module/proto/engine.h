@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The transport engine of one flow: arithmetic on offsets and times.
+ *
+ * The shell (conn.c, or the simulator) owns the bytes, the socket, the clock
+ * and the memory. It tells the engine what happened, obeys the WEFT_DO_* bits
+ * of the answer, then takes packets with weft_engine_next() until there is
+ * none, and calls weft_engine_tick() no earlier than weft_engine_deadline().
+ *
+ * Offsets are 64-bit stream positions that never wrap; each direction starts
+ * at 0. The end of a stream counts as one byte behind its last one. Times are
+ * ns of one monotonic clock. All calls on one engine are serialised by the
+ * caller.
+ *
+ *	IDLE --open--> OPENING --OPENED--> OPEN <--any packet-- ACCEPTED <-- IDLE
+ *	OPEN --our end sent--> SENT_CLOSE --peer's end--> CLOSING
+ *	OPEN --peer's end--> GOT_CLOSE --our end sent--> CLOSING
+ *	CLOSING --our end acked--> DONE;   any --RESET, abort, give up--> DEAD
+ */
+#ifndef WEFT_PROTO_ENGINE_H
+#define WEFT_PROTO_ENGINE_H
+
+#include "cc.h"
+#include "packet.h"
+#include "rtt.h"
+
+enum weft_state {
+	WEFT_ST_IDLE = 0,
+	WEFT_ST_OPENING,		/* OPEN sent */
+	WEFT_ST_ACCEPTED,		/* OPENED sent, nothing heard since */
+	WEFT_ST_OPEN,	/* data flows both ways */
+	WEFT_ST_SENT_CLOSE,	/* our end was sent (acked or not) */
+	WEFT_ST_GOT_CLOSE,		/* all of the peer's stream is here */
+	WEFT_ST_CLOSING,		/* both; our end is not acked yet */
+	WEFT_ST_DONE,		/* both; nothing more to send but CLOSED */
+	WEFT_ST_DEAD,
+	WEFT_ST_COUNT
+};
+
+/* What the shell must do after a call, in this order. */
+#define WEFT_DO_STORE	0x01	/* keep payload bytes e->take of this packet */
+#define WEFT_DO_DELIVER	0x02	/* bytes below e->rcv_nxt are in order */
+#define WEFT_DO_FREE	0x04	/* bytes below e->snd_una may be freed */
+#define WEFT_DO_UP	0x08	/* the flow is open: connect() ends */
+#define WEFT_DO_EOF	0x10	/* the peer's stream ended at e->rcv_fin */
+#define WEFT_DO_DONE	0x20	/* state is DONE: forget the flow, mark closed */
+#define WEFT_DO_DEAD	0x40	/* state is DEAD: e->error tells; mark reset */
+#define WEFT_DO_ROOM	0x80	/* the window the peer grants has grown */
+
+#define WEFT_NEVER	(~0ULL)
+
+/* OPEN and OPENED are repeated after this, doubled each time up to the last. */
+#define WEFT_OPEN_RETRY_NS	(200 * WEFT_NS_PER_MS)
+#define WEFT_OPEN_RETRY_MAX_NS	(2 * WEFT_NS_PER_SEC)
+
+/* A closed window is asked for at least so often. */
+#define WEFT_PROBE_MAX_NS	(5 * WEFT_NS_PER_SEC)
+
+/* Records and ranges that one flow may ask for. */
+#define WEFT_RECORDS_MIN	32
+#define WEFT_RECORDS_MAX	16384
+#define WEFT_HELD_MIN		8
+#define WEFT_HELD_MAX		1024
+
+/**
+ * struct weft_record - something that was sent and is not acknowledged
+ * @start: first byte
+ * @end: behind the last byte
+ * @sent_ns: when it was last sent
+ * @delivered: @delivered of the engine when it was last sent, bytes
+ * @flags: WEFT_REC_*
+ * @tries: times sent
+ */
+struct weft_record {
+	u64	start;
+	u64	end;
+	u64	sent_ns;
+	u64	delivered;
+	u8	flags;
+	u8	tries;
+};
+
+#define WEFT_REC_SACKED	0x01
+#define WEFT_REC_LOST	0x02	/* to be sent again */
+
+/**
+ * struct weft_params - what a flow starts with
+ * @mss: payload of one frame, bytes
+ * @super_max: payload of one super-packet, bytes, a multiple of @mss or @mss
+ * @rcv_window: bytes the reader takes at first
+ * @max_message: largest message we take, announced in OPEN and OPENED
+ * @user_timeout_ns: give up when the peer acknowledges nothing for so long
+ * @open_timeout_ns: give up an OPEN after so long
+ */
+struct weft_params {
+	u32	mss;
+	u32	super_max;
+	u32	rcv_window;
+	u32	max_message;
+	u64	user_timeout_ns;
+	u64	open_timeout_ns;
+};
+
+/**
+ * struct weft_engine - one flow
+ * @state: enum weft_state; one function writes it
+ * @error: errno (positive) why the state is DEAD
+ * @params: as given to weft_engine_init(); @mss and @super_max may be changed
+ *	by weft_engine_set_mss()
+ * @peer_max_message: 0 before OPENED
+ *
+ * @write_end: bytes below it may be sent
+ * @fin: the stream ends at @write_end
+ * @snd_una: bytes below it are acked; one more than @write_end when the end is
+ * @snd_nxt: next byte never sent
+ * @snd_limit: bytes below it the peer admits
+ * @recs: records of [@snd_una, @snd_nxt), a ring, sorted, without gap; owned
+ *	by the shell, replaced by weft_engine_lend_records()
+ * @nr_recs: in use
+ * @max_recs: there are
+ * @rtt: round-trip time
+ * @cc: congestion control
+ * @delivered: bytes that arrived, in or out of order
+ * @in_flight: bytes sent of which nothing is known
+ *
+ * @rcv_nxt: bytes below it are received in order; at most @rcv_fin
+ * @rcv_limit: bytes below it we admit, as announced; never moves back
+ * @rcv_fin: offset of the peer's end, WEFT_NEVER until known
+ * @ranges: received beyond @rcv_nxt, sorted, disjoint; owned by the shell
+ * @nr_ranges: in use
+ * @max_ranges: there are
+ * @take: with WEFT_DO_STORE: the bytes of this packet that are new. They
+ *	are one contiguous range of the packet's payload; where a packet would
+ *	fill several gaps, bytes already held may lie inside it.
+ * @retransmitted: bytes sent more than once
+ *
+ * @opener: this end sent OPEN
+ * @open_due: OPEN or OPENED is to be sent
+ * @reset_due: RESET is to be sent
+ * @ack_now: an acknowledgment is to be sent
+ * @tail_due: the tail-loss probe is to be sent
+ * @tail_used: it was sent, and nothing was acked since
+ * @probe_due: the window probe is to be sent
+ * @cwnd_limited: cwnd, and nothing else, held back the last new byte
+ * @backoff: retransmission timeouts since something was acked
+ * @tries: OPEN or OPENED sent; window probes sent, once the flow is open
+ *
+ * @first_rec: index of the first record
+ * @lost_bytes: in records that are to be sent again
+ * @lost_from: no byte below it is in such a record
+ * @rack_sent_ns: when the latest sent of all delivered bytes was sent
+ * @rack_end: where that record ended
+ * @rack_rtt_ns: how long its acknowledgment took
+ * @reorder_ns: when the next record counts as lost, or WEFT_NEVER
+ * @spurious: times that bytes were found to be sent again without need
+ * @reorder_steps: of the reordering window, in quarters of the least rtt
+ * @max_window: largest window the peer granted, bytes
+ *
+ * @loss_base_ns: the retransmission timeout counts from here
+ * @last_sent_ns: when stream bytes were last sent
+ * @alive_ns: when the peer last acked, or was first asked to
+ * @opened_ns: when this end entered OPENING or ACCEPTED
+ * @open_ns: when OPEN or OPENED is repeated
+ * @probe_ns: when the window is probed, or WEFT_NEVER
+ * @ack_ns: when an acknowledgment that is held back is sent, or WEFT_NEVER
+ *
+ * @rcv_room: bytes below it the reader takes; announced in steps
+ * @rcv_unacked: bytes received since an acknowledgment was sent
+ * @rcv_segment: largest payload received, up to @mss
+ * @last_range: index of the range that was last added to
+ * @ack_turn: acknowledgments with ranges sent
+ * @echo_time: time in the latest packet, 0 before any
+ * @echo_at_ns: when that came
+ * @echoed: latest of our times that came back, 0 before any
+ * @echoed_ns: when that came
+ */
+struct weft_engine {
+	u8	state;
+	u8	error;
+	struct weft_params params;
+	u32	peer_max_message;
+
+	u64	write_end;
+	u64	snd_una;
+	u64	snd_nxt;
+	u64	snd_limit;
+	struct weft_record *recs;
+	unsigned int nr_recs;
+	unsigned int max_recs;
+	struct weft_rtt rtt;
+	struct weft_cc cc;
+	u64	delivered;
+	u64	in_flight;
+
+	u64	rcv_nxt;
+	u64	rcv_limit;
+	u64	rcv_fin;
+	struct weft_range *ranges;
+	unsigned int nr_ranges;
+	unsigned int max_ranges;
+	struct weft_range take;
+	u64	retransmitted;
+	bool	fin;
+
+	/* From here on private to engine.c and rtx.c. */
+	bool	opener;
+	bool	open_due;
+	bool	reset_due;
+	bool	ack_now;
+	bool	tail_due;
+	bool	tail_used;
+	bool	probe_due;
+	bool	cwnd_limited;
+	u8	backoff;
+	u8	tries;
+
+	unsigned int first_rec;
+	u64	lost_bytes;
+	u64	lost_from;
+	u64	rack_sent_ns;
+	u64	rack_end;
+	u64	rack_rtt_ns;
+	u64	reorder_ns;
+	u32	spurious;
+	u8	reorder_steps;
+	u32	max_window;
+
+	u64	loss_base_ns;
+	u64	last_sent_ns;
+	u64	alive_ns;
+	u64	opened_ns;
+	u64	open_ns;
+	u64	probe_ns;
+	u64	ack_ns;
+
+	u64	rcv_room;
+	u64	rcv_unacked;
+	u32	rcv_segment;
+	unsigned int last_range;
+	u32	ack_turn;
+	u32	echo_time;
+	u64	echo_at_ns;
+	u32	echoed;
+	u64	echoed_ns;
+};
+
+void weft_engine_init(struct weft_engine *e, const struct weft_params *params);
+
+/**
+ * weft_engine_lend_records() - give the engine a larger array
+ * @recs: array of @max, not smaller than the one in use; or NULL and 0, to take
+ *	back the array of an engine that will not be used again
+ *
+ * Return: the array that was in use (NULL at first), the caller's again. When
+ * three quarters of the records are in use the engine sends no new bytes; the
+ * rest is for parts of super-packets.
+ */
+struct weft_record *weft_engine_lend_records(struct weft_engine *e,
+					     struct weft_record *recs,
+					     unsigned int max);
+
+/** weft_engine_lend_ranges() - likewise; without ranges it takes no gaps */
+struct weft_range *weft_engine_lend_ranges(struct weft_engine *e,
+					   struct weft_range *ranges,
+					   unsigned int max);
+/** weft_engine_wants_records() - records it would like to have, 0 if enough */
+unsigned int weft_engine_wants_records(const struct weft_engine *e);
+unsigned int weft_engine_wants_ranges(const struct weft_engine *e);
+
+/** weft_engine_open() - IDLE to OPENING: the opening end */
+void weft_engine_open(struct weft_engine *e, u64 now);
+
+/**
+ * weft_engine_accept() - IDLE to ACCEPTED: the accepting end
+ * @pkt: the OPEN; give it to weft_engine_input() afterwards for its payload
+ */
+void weft_engine_accept(struct weft_engine *e, const struct weft_pkt *pkt,
+			u64 now);
+
+/**
+ * weft_engine_input() - a packet of this flow came
+ * @pkt: its header; any kind
+ * @ranges: of an ACK, from weft_packet_get_ranges()
+ * @nr_ranges: of them
+ *
+ * Nothing that a peer can put into a packet breaks the engine: what is out of
+ * bounds is ignored.
+ *
+ * Return: WEFT_DO_* bits.
+ */
+u32 weft_engine_input(struct weft_engine *e, const struct weft_pkt *pkt,
+		      const struct weft_range *ranges, unsigned int nr_ranges,
+		      u64 now);
+
+/** weft_engine_tick() - time has passed. Return: WEFT_DO_* bits. */
+u32 weft_engine_tick(struct weft_engine *e, u64 now);
+
+/** weft_engine_write() - bytes below @end may be sent; @end never falls */
+void weft_engine_write(struct weft_engine *e, u64 end);
+
+/** weft_engine_shutdown() - the stream ends at what was written so far */
+void weft_engine_shutdown(struct weft_engine *e);
+
+/**
+ * weft_engine_abort() - to DEAD with @error; a RESET is the next packet, when
+ * the peer knows of the flow or may know
+ */
+u32 weft_engine_abort(struct weft_engine *e, int error);
+
+/**
+ * weft_engine_admit() - the reader takes bytes below @limit
+ *
+ * The announced window grows in steps that are worth a packet (silly-window
+ * avoidance, RFC 9293 section 3.8.6.2.2): it is an update of its own only when
+ * it grew by two segments or by half of the receive window.
+ */
+void weft_engine_admit(struct weft_engine *e, u64 limit);
+
+/** weft_engine_set_mss() - the path's frame has changed */
+void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max);
+
+/**
+ * weft_engine_kick() - the path is (again) usable: what waits for an answer
+ * may be sent at once (OPEN after discovery)
+ */
+void weft_engine_kick(struct weft_engine *e, u64 now);
+
+/**
+ * weft_engine_next() - the next packet to send
+ * @pkt: filled: kind, flow fields, offset, plen (up to super_max: the shell
+ *	may have to cut it: see weft_engine_sent()), ranges. Not filled: session,
+ *	number, flow id, ports, type, WEFT_F_OPENER.
+ *
+ * Return: false when nothing is to be sent now.
+ */
+bool weft_engine_next(struct weft_engine *e, u64 now, struct weft_pkt *pkt);
+
+/**
+ * weft_engine_sent() - what became of the packet of weft_engine_next()
+ * @pkt: as filled by weft_engine_next()
+ * @plen: payload bytes that left: @pkt->plen, or less, a multiple of mss or
+ *	0, where the shell could not carry more in one packet. With 0 nothing
+ *	left (no memory, no path): the engine treats the packet as sent and
+ *	lost on the way, so that its timers bring it again.
+ *
+ * Only DATA is ever larger than mss: OPEN and CLOSE carry one segment or less
+ * and leave whole or not at all.
+ *
+ * Must follow each weft_engine_next() that returned true.
+ */
+void weft_engine_sent(struct weft_engine *e, const struct weft_pkt *pkt,
+		      u32 plen, u64 now);
+
+/** weft_engine_deadline() - when to call weft_engine_tick(), ns or WEFT_NEVER */
+u64 weft_engine_deadline(const struct weft_engine *e);
+
+#endif /* WEFT_PROTO_ENGINE_H */

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Records of what was sent, and loss detection by time (RACK, RFC 8985).
+ *
+ * Note "Order of the records": they are sorted by offset. First transmissions
+ * were sent in that order too; only a retransmission is later than what stands
+ * behind it. So a walk that looks for old records may stop at the first record
+ * that was sent once and is recent: an acknowledgment that finds everything
+ * in order costs the records that it takes out, and one more.
+ */
+#include <linux/minmax.h>
+
+#include "rtx.h"
+
+/* RFC 8985 section 6.2: the reordering window grows to one srtt. */
+#define REORDER_STEPS_MAX	16
+
+static u64 length(const struct weft_record *rec)
+{
+	return rec->end - rec->start;
+}
+
+bool weft_rtx_has_room(const struct weft_engine *e)
+{
+	return e->nr_recs < e->max_recs - e->max_recs / 4;
+}
+
+/* Index of the first record that ends behind @offset; nr_recs if none. */
+static unsigned int find(const struct weft_engine *e, u64 offset)
+{
+	unsigned int low = 0, high = e->nr_recs;
+
+	while (low < high) {
+		unsigned int mid = low + (high - low) / 2;
+
+		if (weft_rtx_at(e, mid)->end <= offset)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/*
+ * Makes two records of one, the second from @offset on. Of the others the
+ * smaller half moves. False when no record is free.
+ */
+static bool split(struct weft_engine *e, unsigned int i, u64 offset)
+{
+	unsigned int k;
+
+	if (e->nr_recs == e->max_recs)
+		return false;
+	e->nr_recs++;
+	if (i < e->nr_recs / 2) {
+		e->first_rec = (e->first_rec ? e->first_rec : e->max_recs) - 1;
+		for (k = 0; k <= i; k++)
+			*weft_rtx_at(e, k) = *weft_rtx_at(e, k + 1);
+	} else {
+		for (k = e->nr_recs - 1; k > i; k--)
+			*weft_rtx_at(e, k) = *weft_rtx_at(e, k - 1);
+	}
+	weft_rtx_at(e, i)->end = offset;
+	weft_rtx_at(e, i + 1)->start = offset;
+	return true;
+}
+
+void weft_rtx_sent(struct weft_engine *e, u64 end, u64 now)
+{
+	struct weft_record *rec = weft_rtx_at(e, e->nr_recs);
+
+	e->nr_recs++;
+	rec->start = e->snd_nxt;
+	rec->end = end;
+	rec->sent_ns = now;
+	rec->delivered = e->delivered;
+	rec->flags = 0;
+	rec->tries = 1;
+	e->in_flight += length(rec);
+	e->snd_nxt = end;
+}
+
+static void forget_lost(struct weft_engine *e, const struct weft_record *rec)
+{
+	e->lost_bytes -= length(rec);
+	if (!e->lost_bytes)
+		e->lost_from = WEFT_NEVER;
+}
+
+void weft_rtx_resent(struct weft_engine *e, u64 start, u64 end, u64 now)
+{
+	unsigned int i = find(e, start);
+	struct weft_record *rec;
+
+	if (i == e->nr_recs)
+		return;
+	/* Without a free record the whole one counts as sent again. */
+	if (weft_rtx_at(e, i)->start < start && split(e, i, start))
+		i++;
+	if (weft_rtx_at(e, i)->end > end)
+		split(e, i, end);
+	rec = weft_rtx_at(e, i);
+	if (rec->flags & WEFT_REC_LOST) {
+		rec->flags &= ~WEFT_REC_LOST;
+		e->in_flight += length(rec);
+		forget_lost(e, rec);
+	}
+	rec->sent_ns = now;
+	rec->delivered = e->delivered;
+	if (rec->tries < 255)
+		rec->tries++;
+	e->retransmitted += length(rec);
+}
+
+/* RFC 8985 section 6.2, RACK_sent_after() */
+static bool is_after(u64 a_ns, u64 a_end, u64 b_ns, u64 b_end)
+{
+	return a_ns > b_ns || (a_ns == b_ns && a_end > b_end);
+}
+
+/*
+ * Did an earlier transmission of this record arrive, not the last? The peer
+ * echoes the latest time it saw; it cannot have seen the last one's yet.
+ */
+static bool is_early(const struct weft_record *rec, u32 echo)
+{
+	return rec->tries > 1 && echo &&
+	       weft_rtx_is_before(echo, weft_rtx_clock(rec->sent_ns));
+}
+
+/* What was taken for lost was not: be more patient from now on. */
+static void note_spurious(struct weft_engine *e)
+{
+	e->spurious++;
+	if (e->reorder_steps < REORDER_STEPS_MAX)
+		e->reorder_steps++;
+}
+
+/* RFC 8985 section 6.2, steps 1 and 2 */
+static void learn(struct weft_engine *e, const struct weft_record *rec,
+		  u64 end, u32 echo, u64 now)
+{
+	if (is_early(rec, echo)) {
+		note_spurious(e);
+		return;
+	}
+	if (rec->flags & WEFT_REC_LOST)
+		note_spurious(e);
+	if (rec->tries > 1 && now - rec->sent_ns < e->rtt.min_ns)
+		return;
+	if (!is_after(rec->sent_ns, end, e->rack_sent_ns, e->rack_end))
+		return;
+	e->rack_sent_ns = rec->sent_ns;
+	e->rack_end = end;
+	e->rack_rtt_ns = now - rec->sent_ns;
+}
+
+/* The bytes of a record below @end arrived. */
+static void deliver(struct weft_engine *e, const struct weft_record *rec,
+		    u64 end, u32 echo, u64 now)
+{
+	u64 bytes = end - rec->start;
+
+	if (rec->flags & WEFT_REC_LOST)
+		e->lost_bytes -= bytes;
+	else
+		e->in_flight -= bytes;
+	if (!e->lost_bytes)
+		e->lost_from = WEFT_NEVER;
+	e->delivered += bytes;
+	learn(e, rec, end, echo, now);
+}
+
+void weft_rtx_acked(struct weft_engine *e, u64 ack, u32 echo, u64 now)
+{
+	while (e->nr_recs && weft_rtx_at(e, 0)->start < ack) {
+		struct weft_record *rec = weft_rtx_at(e, 0);
+		u64 end = min(ack, rec->end);
+
+		if (!(rec->flags & WEFT_REC_SACKED))
+			deliver(e, rec, end, echo, now);
+		rec->start = end;
+		if (end < rec->end)
+			break;
+		e->nr_recs--;
+		if (++e->first_rec == e->max_recs)
+			e->first_rec = 0;
+	}
+	e->snd_una = ack;
+}
+
+void weft_rtx_sacked(struct weft_engine *e, const struct weft_range *range,
+		     u32 echo, u64 now)
+{
+	unsigned int i;
+
+	for (i = find(e, range->start); i < e->nr_recs; i++) {
+		struct weft_record *rec = weft_rtx_at(e, i);
+
+		if (rec->start >= range->end)
+			break;
+		if (rec->flags & WEFT_REC_SACKED)
+			continue;
+		/* What cannot be split is acked later, when all of it is. */
+		if (rec->start < range->start) {
+			split(e, i, range->start);
+			continue;
+		}
+		if (rec->end > range->end) {
+			if (!split(e, i, range->end))
+				break;
+			rec = weft_rtx_at(e, i);
+		}
+		deliver(e, rec, rec->end, echo, now);
+		rec->flags = WEFT_REC_SACKED;
+	}
+}
+
+static void mark_lost(struct weft_engine *e, struct weft_record *rec)
+{
+	if (rec->flags & (WEFT_REC_SACKED | WEFT_REC_LOST))
+		return;
+	rec->flags |= WEFT_REC_LOST;
+	e->in_flight -= length(rec);
+	e->lost_bytes += length(rec);
+	e->lost_from = min(e->lost_from, rec->start);
+}
+
+/* RFC 8985 section 6.2, step 4, RACK_update_reo_wnd() */
+static u64 reorder_window(const struct weft_engine *e)
+{
+	return min(e->rtt.min_ns / 4 * e->reorder_steps, e->rtt.srtt_ns);
+}
+
+/* RFC 8985 section 6.2, step 5, RACK_detect_loss() */
+void weft_rtx_detect(struct weft_engine *e, u64 now)
+{
+	u64 patience = e->rack_rtt_ns + reorder_window(e);
+	unsigned int i;
+
+	e->reorder_ns = WEFT_NEVER;
+	if (!e->rack_end)
+		return;
+	for (i = 0; i < e->nr_recs; i++) {
+		struct weft_record *rec = weft_rtx_at(e, i);
+
+		if (!is_after(e->rack_sent_ns, e->rack_end, rec->sent_ns,
+			      rec->end)) {
+			/* See note "Order of the records". */
+			if (rec->tries == 1)
+				break;
+			continue;
+		}
+		if (rec->flags)
+			continue;
+		if (rec->sent_ns + patience > now) {
+			e->reorder_ns = min(e->reorder_ns,
+					    rec->sent_ns + patience);
+			continue;
+		}
+		mark_lost(e, rec);
+		weft_cc_lost(&e->cc, e->params.mss, rec->start, e->snd_nxt);
+	}
+}
+
+/*
+ * A peer that acked its next byte as out of order broke its word, or lost its
+ * memory: believe none of what it acked out of order.
+ */
+static void distrust(struct weft_engine *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->nr_recs; i++) {
+		struct weft_record *rec = weft_rtx_at(e, i);
+
+		if (!(rec->flags & WEFT_REC_SACKED))
+			continue;
+		rec->flags = 0;
+		e->in_flight += length(rec);
+	}
+}
+
+/* RFC 8985 section 6.3, RACK_mark_losses_on_RTO() */
+void weft_rtx_timeout(struct weft_engine *e, u64 now)
+{
+	u64 patience = e->rack_rtt_ns + reorder_window(e);
+	unsigned int i;
+
+	if (!e->nr_recs)
+		return;
+	if (weft_rtx_at(e, 0)->flags & WEFT_REC_SACKED)
+		distrust(e);
+	mark_lost(e, weft_rtx_at(e, 0));
+	for (i = 1; i < e->nr_recs; i++) {
+		struct weft_record *rec = weft_rtx_at(e, i);
+
+		if (rec->sent_ns + patience <= now)
+			mark_lost(e, rec);
+	}
+	e->reorder_ns = WEFT_NEVER;
+}
+
+struct weft_record *weft_rtx_find_lost(struct weft_engine *e)
+{
+	unsigned int i;
+
+	if (!e->lost_bytes)
+		return NULL;
+	for (i = find(e, e->lost_from); i < e->nr_recs; i++) {
+		struct weft_record *rec = weft_rtx_at(e, i);
+
+		if (!(rec->flags & WEFT_REC_LOST))
+			continue;
+		e->lost_from = rec->start;
+		return rec;
+	}
+	return NULL;
+}
+
+void weft_rtx_lend(struct weft_engine *e, struct weft_record *recs,
+		   unsigned int max)
+{
+	unsigned int i;
+
+	e->nr_recs = min(e->nr_recs, max);
+	for (i = 0; i < e->nr_recs; i++)
+		recs[i] = *weft_rtx_at(e, i);
+	e->recs = recs;
+	e->max_recs = max;
+	e->first_rec = 0;
+}
