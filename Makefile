@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0
+# weft, an out-of-tree kernel module.
+#
+#   make               build/KERNEL/weft.ko for the running kernel, or KDIR=/path/to/headers
+#   make check         every test there is; ends with `N passed, N failed, N skipped`
+#   make demo          watch two hosts talk, in a virtual machine
+#   make unit          proto/ and its tests in user space
+#   make kunit         the same as a KUnit module under User-Mode Linux
+#   make kselftest     socket tests in virtual machines; KERNELS="VERSION..." TESTS= ROADS= choose
+#   make layers        the include order and the length of functions
+#   make lint          sparse, W=1 and shellcheck
+#   make clean
+#
+# WEFT_CFLAGS=-D... goes to the compiler; OUT= builds somewhere else than build/KERNEL.
+
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	$(shell ls -d /lib/modules/*/build 2>/dev/null | sort -rV))
+KVER := $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
+OUT ?= build/$(KVER)
+override OUT := $(abspath $(OUT))
+
+# BTF needs a vmlinux, which headers packages do not have; without this every build says so.
+KBUILD := +$(MAKE) --no-print-directory -C $(KDIR) CONFIG_DEBUG_INFO_BTF_MODULES= \
+	WEFT_CFLAGS="$(WEFT_CFLAGS)"
+
+.PHONY: module kdir check demo unit kunit kselftest layers lint clean
+
+module: kdir
+	@tools/link-tree $(OUT)
+	$(KBUILD) M=$(OUT) modules
+
+kdir:
+	@test -n "$(KVER)" || { echo "make: no kernel headers in '$(KDIR)'. \
+	Install them (\`sudo tools/setup\` does), or give KDIR=/path/to/headers." >&2; exit 1; }
+
+check:
+	@tools/check
+
+demo:
+	@tools/demo
+
+unit:
+	@tools/unit
+
+kunit:
+	@tools/kunit
+
+kselftest:
+	@tools/kselftest
+
+layers:
+	@tools/layers
+
+lint:
+	@tools/lint
+
+clean:
+	rm -rf build

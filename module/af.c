@@ -1,0 +1,835 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The family: sockets are made, named, connected, accepted and closed here. */
+#include <linux/module.h>
+#include <linux/net.h>
+#include <linux/wait_bit.h>
+#include <linux/poll.h>
+#include <linux/swap.h>
+#include <net/sock.h>
+#include <net/tcp_states.h>
+
+#include "af.h"
+#include "conn.h"
+#include "listen.h"
+#include "local.h"
+#include "node.h"
+#include "port.h"
+#include "sock.h"
+
+/* A closed socket's unsent bytes are given up after so long. */
+#define WEFT_ORPHAN_SEC		60
+
+static atomic_long_t memory_allocated;
+static DEFINE_PER_CPU(int, memory_per_cpu);
+long weft_sysctl_mem[3] __read_mostly;
+static int weft_wmem[3] = { 4096, 65536, 4194304 };
+static int weft_rmem[3] = { 4096, 65536, 4194304 };
+
+static int proto_ioctl(struct sock *sk, int cmd, int *karg)
+{
+	return weft_sock_ioctl(sk, cmd, karg);
+}
+
+WEFT_PROTO_IOCTL_ADAPTER(proto_ioctl);
+
+static struct proto weft_proto = {
+	.name			= "WEFT",
+	/* No owner: a reference per socket is one line that all CPUs share.
+	 * weft_live counts sockets instead, and weft_af_exit() waits for it.
+	 */
+	.owner			= NULL,
+	.obj_size		= sizeof(struct weft_sock),
+	.ioctl			= weft_proto_ioctl_adapt(proto_ioctl),
+	.release_cb		= weft_conn_release_cb,
+	.memory_allocated	= &memory_allocated,
+	.per_cpu_fw_alloc	= &memory_per_cpu,
+	.sysctl_mem		= weft_sysctl_mem,
+	.sysctl_wmem		= weft_wmem,
+	.sysctl_rmem		= weft_rmem,
+};
+
+static void purge(struct sock *sk, struct sk_buff_head *q)
+{
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(q))) {
+		weft_rmem_uncharge(sk, skb->truesize);
+		kfree_skb(skb);
+	}
+}
+
+static void destruct(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+
+	purge(sk, &wsk->reader);
+	purge(sk, &sk->sk_receive_queue);
+	weft_conn_free(sk);
+	if (wsk->peer)
+		sock_put(wsk->peer);
+	__skb_queue_purge(&sk->sk_error_queue);
+	sk_mem_reclaim_final(sk);
+	WARN_ON_ONCE(atomic_read(&sk->sk_rmem_alloc));
+	WARN_ON_ONCE(sk->sk_wmem_queued);
+	if (atomic_dec_and_test(&weft_live))
+		wake_up_var(&weft_live);
+}
+
+/*
+ * Writers wait for half a buffer; whoever found no room set SOCK_NOSPACE. May
+ * run in the peer's context: struct socket is freed by RCU.
+ */
+static void write_space(struct sock *sk)
+{
+	const __poll_t out = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+	struct socket_wq *wq;
+	struct socket *sock;
+
+	rcu_read_lock();
+	sock = READ_ONCE(sk->sk_socket);
+	wq = rcu_dereference(sk->sk_wq);
+	if (sock && test_and_clear_bit(SOCK_NOSPACE, &sock->flags)) {
+		if (skwq_has_sleeper(wq))
+			wake_up_interruptible_poll(&wq->wait, out);
+		sk_wake_async(sk, SOCK_WAKE_SPACE, POLL_OUT);
+	}
+	rcu_read_unlock();
+}
+
+static int backlog_rcv(struct sock *sk, struct sk_buff *skb)
+{
+	return weft_conn_backlog_rcv(sk, skb);
+}
+
+struct sock *weft_sock_alloc(struct net *net, struct socket *sock, int type,
+			     bool inet6, gfp_t gfp, int kern)
+{
+	struct weft_net *wn = weft_net(net);
+	struct weft_sock *wsk;
+	struct sock *sk;
+
+	sk = sk_alloc(net, weft_family_number, gfp, &weft_proto, kern);
+	if (!sk)
+		return NULL;
+	atomic_inc(&weft_live);
+	sock_init_data(sock, sk);
+	sk->sk_type = type;
+	sk->sk_protocol = inet6 ? WEFT_PROTO_INET6 : WEFT_PROTO_DEFAULT;
+	sk->sk_destruct = destruct;
+	sk->sk_backlog_rcv = backlog_rcv;
+	if (type != SOCK_DGRAM)
+		sk->sk_write_space = write_space;
+	sock_set_flag(sk, SOCK_RCU_FREE);
+	/* Our pages outlive the call; a task's own would be shared. */
+	sk->sk_use_task_frag = false;
+	wsk = weft_sk(sk);
+	wsk->inet6 = inet6;
+	__skb_queue_head_init(&wsk->reader);
+	INIT_LIST_HEAD(&wsk->accept_q);
+	INIT_LIST_HEAD(&wsk->accept_link);
+	INIT_HLIST_NODE(&wsk->orphan_node);
+	spin_lock_bh(&wn->socks_lock);
+	hlist_add_head(&wsk->net_node, &wn->socks);
+	spin_unlock_bh(&wn->socks_lock);
+	return sk;
+}
+
+struct sock *weft_sock_child(struct sock *listener, gfp_t gfp)
+{
+	struct weft_sock *from = weft_sk(listener), *wsk;
+	struct sock *sk;
+
+	sk = weft_sock_alloc(sock_net(listener), NULL, listener->sk_type,
+			     from->inet6, gfp, 0);
+	if (!sk)
+		return NULL;
+	wsk = weft_sk(sk);
+	wsk->addr = from->addr;
+	wsk->port = from->port;
+	sk->sk_rcvbuf = READ_ONCE(listener->sk_rcvbuf);
+	sk->sk_sndbuf = READ_ONCE(listener->sk_sndbuf);
+	sk->sk_userlocks = listener->sk_userlocks;
+	sk->sk_rcvtimeo = READ_ONCE(listener->sk_rcvtimeo);
+	sk->sk_sndtimeo = READ_ONCE(listener->sk_sndtimeo);
+	sk->sk_rcvlowat = READ_ONCE(listener->sk_rcvlowat);
+	sk->sk_priority = READ_ONCE(listener->sk_priority);
+	sk->sk_mark = READ_ONCE(listener->sk_mark);
+	sk->sk_bound_dev_if = READ_ONCE(listener->sk_bound_dev_if);
+	sk->sk_uid = listener->sk_uid;
+	sk->sk_reuse = listener->sk_reuse;
+	if (sock_flag(listener, SOCK_LINGER)) {
+		sock_set_flag(sk, SOCK_LINGER);
+		sk->sk_lingertime = listener->sk_lingertime;
+	}
+	if (sock_flag(listener, SOCK_KEEPOPEN))
+		sock_set_flag(sk, SOCK_KEEPOPEN);
+	return sk;
+}
+
+static void leave_table(struct sock *sk)
+{
+	struct weft_net *wn = weft_sock_net(sk);
+	struct weft_sock *wsk = weft_sk(sk);
+
+	spin_lock_bh(&wn->socks_lock);
+	hlist_del_init(&wsk->net_node);
+	spin_unlock_bh(&wn->socks_lock);
+}
+
+static void wake_peer(struct sock *peer)
+{
+	if (READ_ONCE(peer->sk_err))
+		sk_error_report(peer);
+	peer->sk_state_change(peer);
+}
+
+/* Ends the circle of references of a local pair; sk is closed, not owned. */
+static void let_peer_go(struct sock *sk)
+{
+	struct sock *peer = weft_sk(sk)->peer;
+
+	if (!peer)
+		return;
+	WRITE_ONCE(weft_sk(sk)->peer, NULL);
+	wake_peer(peer);
+	sock_put(peer);
+}
+
+void weft_sock_destroy(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+
+	local_bh_disable();
+	bh_lock_sock(sk);
+	if (wsk->road == WEFT_ROAD_LOCAL) {
+		weft_local_close(sk);
+		/* A connection that nobody took is reset, data or none. */
+		WRITE_ONCE(wsk->peer->sk_err, ECONNRESET);
+	} else if (wsk->conn) {
+		weft_conn_abort(sk, ECONNRESET);
+	}
+	sk->sk_shutdown = SHUTDOWN_MASK;
+	sock_set_flag(sk, SOCK_DEAD);
+	bh_unlock_sock(sk);
+	local_bh_enable();
+	let_peer_go(sk);
+	leave_table(sk);
+	sock_put(sk);
+}
+
+/*
+ * From now on the socket is kept by its flow, not by a file, and must not keep
+ * its namespace: weft_af_exit_net() ends it when the namespace goes.
+ */
+static void become_orphan(struct sock *sk)
+{
+	struct weft_net *wn = weft_sock_net(sk);
+	struct weft_sock *wsk = weft_sk(sk);
+
+	wsk->conn->orphan_end = ktime_get_ns() +
+				WEFT_ORPHAN_SEC * (u64)NSEC_PER_SEC;
+	spin_lock_bh(&wn->socks_lock);
+	hlist_add_head(&wsk->orphan_node, &wn->orphans);
+	spin_unlock_bh(&wn->socks_lock);
+	weft_conn_push(sk);
+}
+
+static void drop_net(struct sock *sk)
+{
+	struct net *net = sock_net(sk);
+
+	if (!sk->sk_net_refcnt)
+		return;
+	sk->sk_net_refcnt = 0;
+	weft_untrack_net(sk, net);
+}
+
+void weft_sock_orphan_end(struct sock *sk)
+{
+	struct weft_net *wn = weft_sock_net(sk);
+	struct weft_sock *wsk = weft_sk(sk);
+	bool was;
+
+	spin_lock_bh(&wn->socks_lock);
+	was = !hlist_unhashed(&wsk->orphan_node);
+	if (was) {
+		hlist_del_init(&wsk->orphan_node);
+		hlist_del_init(&wsk->net_node);
+	}
+	spin_unlock_bh(&wn->socks_lock);
+	/* Our caller has a reference of its own: not the last. */
+	if (was)
+		sock_put(sk);
+}
+
+/* Take a reference to some orphan, or NULL. */
+static struct sock *some_orphan(struct weft_net *wn)
+{
+	struct weft_sock *wsk = NULL;
+
+	spin_lock_bh(&wn->socks_lock);
+	if (!hlist_empty(&wn->orphans)) {
+		wsk = hlist_entry(wn->orphans.first, struct weft_sock,
+				  orphan_node);
+		sock_hold(&wsk->sk);
+	}
+	spin_unlock_bh(&wn->socks_lock);
+	return wsk ? &wsk->sk : NULL;
+}
+
+void weft_af_exit_net(struct weft_net *wn)
+{
+	struct sock *sk;
+
+	while ((sk = some_orphan(wn))) {
+		lock_sock(sk);
+		weft_conn_abort(sk, ENETDOWN);
+		release_sock(sk);
+		weft_conn_stop(sk);
+		weft_sock_orphan_end(sk);
+		sock_put(sk);
+	}
+}
+
+static bool has_unread(const struct sock *sk)
+{
+	return READ_ONCE(weft_sk(sk)->rx_bytes) > 0;
+}
+
+/* SO_LINGER: wait until the peer has everything. sk owned. */
+static void linger(struct sock *sk)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	long timeo = sk->sk_lingertime;
+
+	if (!sock_flag(sk, SOCK_LINGER) || (current->flags & PF_EXITING))
+		return;
+	add_wait_queue(sk_sleep(sk), &wait);
+	while (timeo && !weft_conn_is_sent(sk) && !signal_pending(current))
+		sk_wait_event(sk, &timeo, weft_conn_is_sent(sk), &wait);
+	remove_wait_queue(sk_sleep(sk), &wait);
+}
+
+/* True when the flow goes on without the file. */
+static bool close_wire(struct sock *sk)
+{
+	bool discard = sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime;
+
+	if (has_unread(sk) || discard || sk->sk_state == TCP_SYN_SENT) {
+		weft_conn_abort(sk, ECONNRESET);
+		return false;
+	}
+	weft_conn_shutdown(sk);
+	linger(sk);
+	return !weft_conn_is_over(sk);
+}
+
+void weft_sock_close(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	bool listener, orphan = false;
+
+	lock_sock(sk);
+	listener = sk->sk_state == TCP_LISTEN;
+	weft_port_unbind(sk);
+	if (wsk->road == WEFT_ROAD_LOCAL)
+		weft_local_close(sk);
+	else if (wsk->conn)
+		orphan = close_wire(sk);
+	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	if (listener)
+		WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+	sock_orphan(sk);
+	if (orphan) {
+		sock_hold(sk);
+		become_orphan(sk);
+	}
+	release_sock(sk);
+	if (listener)
+		weft_listen_close(sk);
+	let_peer_go(sk);
+	if (orphan) {
+		drop_net(sk);
+	} else {
+		if (wsk->conn)
+			weft_conn_stop(sk);
+		leave_table(sk);
+	}
+	sock_put(sk);
+}
+
+static int weft_release(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+
+	if (!sk)
+		return 0;
+	sock->sk = NULL;
+	weft_sock_close(sk);
+	return 0;
+}
+
+static int weft_bind(struct socket *sock, struct sockaddr_unsized *uaddr, int len)
+{
+	struct sock *sk = sock->sk;
+	struct sockaddr_weft sw;
+	struct in6_addr node;
+	int err;
+
+	err = weft_addr_read(sk, uaddr, len, &sw);
+	if (err)
+		return err;
+	node = weft_addr_node(&sw);
+	if (!ipv6_addr_any(&node) &&
+	    !weft_net_is_self(weft_sock_net(sk), &node))
+		return -EADDRNOTAVAIL;
+	lock_sock(sk);
+	if (weft_sk(sk)->port || sk->sk_state != TCP_CLOSE)
+		err = -EINVAL;
+	else
+		err = weft_port_bind(sk, &node, be16_to_cpu(sw.sw_port));
+	release_sock(sk);
+	return err;
+}
+
+/* Own name of a socket that connects unbound. */
+static void name_self(struct sock *sk, const struct in6_addr *to)
+{
+	struct weft_net *wn = weft_sock_net(sk);
+	struct weft_sock *wsk = weft_sk(sk);
+
+	if (!wsk->port)
+		wsk->port = weft_port_name(wn);
+	if (ipv6_addr_any(&wsk->addr))
+		wsk->addr = ipv6_addr_loopback(to) ? *to : weft_net_address(wn);
+}
+
+static int connect_wire(struct sock *sk, const struct sockaddr_weft *to)
+{
+	struct weft_net *wn = weft_sock_net(sk);
+	struct in6_addr node = weft_addr_node(to);
+	struct weft_node *peer;
+	int err;
+
+	if (ipv6_addr_loopback(&weft_sk(sk)->addr))
+		return -EINVAL;
+	if (!weft_addr_is_plain(&node))
+		return -EHOSTUNREACH;
+	peer = weft_node_get(wn, &node, to->sw_scope ?: sk->sk_bound_dev_if);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+	name_self(sk, &node);
+	weft_sk(sk)->peer_addr = node;
+	weft_sk(sk)->peer_port = be16_to_cpu(to->sw_port);
+	weft_sk(sk)->scope = to->sw_scope;
+	err = weft_conn_start(sk, peer);
+	weft_node_put(peer);
+	return err;
+}
+
+/* The peer of a connect; any means this node. */
+static int start_connect(struct sock *sk, const struct sockaddr_weft *to,
+			 struct sock **wake)
+{
+	struct weft_net *wn = weft_sock_net(sk);
+	struct in6_addr node = weft_addr_node(to);
+	int err;
+
+	if (!to->sw_port)
+		return -ECONNREFUSED;
+	if (ipv6_addr_any(&node))
+		node = in6addr_loopback;
+	if (!weft_net_is_self(wn, &node))
+		return connect_wire(sk, to);
+	name_self(sk, &node);
+	err = weft_local_connect(sk, &node, be16_to_cpu(to->sw_port), wake);
+	if (!err)
+		weft_sk(sk)->peer_addr = node;
+	return err;
+}
+
+static bool is_opening(const struct sock *sk)
+{
+	return sk->sk_state == TCP_SYN_SENT;
+}
+
+/* Wait for the answer to OPEN; sk owned. */
+static int wait_open(struct sock *sk, long timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+
+	if (!timeo)
+		return -EINPROGRESS;
+	add_wait_queue(sk_sleep(sk), &wait);
+	while (is_opening(sk) && timeo && !signal_pending(current))
+		sk_wait_event(sk, &timeo, !is_opening(sk), &wait);
+	remove_wait_queue(sk_sleep(sk), &wait);
+	if (is_opening(sk))
+		return timeo ? sock_intr_errno(timeo) : -EINPROGRESS;
+	return 0;
+}
+
+/*
+ * A backlog on this node that is full: wait until a child is taken. sk is not
+ * owned.
+ */
+static int wait_backlog(struct sock *sk, int seen, long *timeo)
+{
+	atomic_t *accepts = &weft_sock_net(sk)->accepts;
+
+	if (!*timeo)
+		return -EAGAIN;
+	*timeo = ___wait_var_event(accepts,
+				   ___wait_cond_timeout(atomic_read(accepts) !=
+							seen),
+				   TASK_INTERRUPTIBLE, 0, *timeo,
+				   __ret = schedule_timeout(__ret));
+	if (*timeo < 0)
+		return sock_intr_errno(MAX_SCHEDULE_TIMEOUT);
+	return *timeo ? 0 : -EAGAIN;
+}
+
+/* -EAGAIN: the backlog is full. sk owned. */
+static int connect_once(struct socket *sock, const struct sockaddr_weft *to,
+			long timeo, struct sock **wake)
+{
+	struct sock *sk = sock->sk;
+	int err;
+
+	if (sock->state == SS_CONNECTED)
+		return -EISCONN;
+	if (sock->state == SS_CONNECTING && is_opening(sk) && !timeo)
+		return -EALREADY;
+	if (sock->state == SS_UNCONNECTED) {
+		if (sk->sk_state != TCP_CLOSE)
+			return -EISCONN;
+		err = start_connect(sk, to, wake);
+		if (err)
+			return err;
+		sock->state = SS_CONNECTING;
+	}
+	if (is_opening(sk)) {
+		err = wait_open(sk, timeo);
+		if (err)
+			return err;
+	}
+	if (sk->sk_state != TCP_ESTABLISHED) {
+		sock->state = SS_UNCONNECTED;
+		weft_conn_disconnect(sk);
+		return sock_error(sk) ?: -ECONNABORTED;
+	}
+	sock->state = SS_CONNECTED;
+	return 0;
+}
+
+static int connect_stream(struct socket *sock, const struct sockaddr_weft *to,
+			  int flags)
+{
+	struct sock *sk = sock->sk, *wake = NULL;
+	long timeo = sock_sndtimeo(sk, flags & O_NONBLOCK);
+	int err;
+
+	for (;;) {
+		int seen = atomic_read(&weft_sock_net(sk)->accepts);
+
+		lock_sock(sk);
+		err = connect_once(sock, to, timeo, &wake);
+		release_sock(sk);
+		if (err != -EAGAIN)
+			break;
+		err = wait_backlog(sk, seen, &timeo);
+		if (err)
+			break;
+	}
+	if (wake) {
+		wake->sk_data_ready(wake);
+		sock_put(wake);
+	}
+	return err;
+}
+
+static int weft_connect(struct socket *sock, struct sockaddr_unsized *uaddr, int len,
+			int flags)
+{
+	struct sock *sk = sock->sk;
+	struct sockaddr_weft to;
+	u16 family;
+	int err;
+
+	if (len < (int)sizeof(family))
+		return -EINVAL;
+	memcpy(&family, uaddr, sizeof(family));
+	if (family == AF_UNSPEC && weft_is_dgram(sk)) {
+		lock_sock(sk);
+		err = weft_dgram_connect(sk, NULL);
+		release_sock(sk);
+		return err;
+	}
+	err = weft_addr_read(sk, uaddr, len, &to);
+	if (err)
+		return err;
+	if (!weft_is_dgram(sk))
+		return connect_stream(sock, &to, flags);
+	lock_sock(sk);
+	err = weft_dgram_connect(sk, &to);
+	release_sock(sk);
+	return err;
+}
+
+static int weft_socketpair(struct socket *one, struct socket *two)
+{
+	struct in6_addr self = in6addr_loopback;
+	struct sock *a = one->sk, *b = two->sk;
+
+	weft_sk(a)->addr = self;
+	weft_sk(b)->addr = self;
+	if (weft_is_dgram(a))
+		return weft_dgram_pair(a, b);
+	weft_sk(a)->port = weft_port_name(weft_sock_net(a));
+	weft_sk(b)->port = weft_port_name(weft_sock_net(b));
+	weft_local_pair(a, b);
+	one->state = SS_CONNECTED;
+	two->state = SS_CONNECTED;
+	return 0;
+}
+
+static int weft_listen(struct socket *sock, int backlog)
+{
+	struct sock *sk = sock->sk;
+	int err = 0;
+
+	if (weft_is_dgram(sk))
+		return -EOPNOTSUPP;
+	lock_sock(sk);
+	if (sock->state != SS_UNCONNECTED ||
+	    (sk->sk_state != TCP_CLOSE && sk->sk_state != TCP_LISTEN))
+		err = -EINVAL;
+	else if (!weft_sk(sk)->port)
+		err = weft_port_bind(sk, &in6addr_any, 0);
+	if (!err && !weft_port_may_listen(sk))
+		err = -EADDRINUSE;
+	if (!err)
+		weft_listen_start(sk, backlog);
+	release_sock(sk);
+	return err;
+}
+
+static bool is_acceptable(struct sock *sk)
+{
+	return !list_empty_careful(&weft_sk(sk)->accept_q) ||
+	       sk->sk_state != TCP_LISTEN;
+}
+
+static struct sock *wait_child(struct sock *sk, long timeo, int *err)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	struct sock *child = NULL;
+
+	*err = 0;
+	add_wait_queue_exclusive(sk_sleep(sk), &wait);
+	for (;;) {
+		if (sk->sk_state != TCP_LISTEN)
+			*err = -EINVAL;
+		else
+			child = weft_listen_take(sk);
+		if (child || *err)
+			break;
+		if (!timeo)
+			*err = -EAGAIN;
+		else if (signal_pending(current))
+			*err = sock_intr_errno(timeo);
+		if (*err)
+			break;
+		sk_wait_event(sk, &timeo, is_acceptable(sk), &wait);
+	}
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return child;
+}
+
+static int weft_accept(struct socket *sock, struct socket *newsock,
+		       struct proto_accept_arg *arg)
+{
+	struct sock *sk = sock->sk, *child;
+	int err;
+
+	if (weft_is_dgram(sk))
+		return -EOPNOTSUPP;
+	lock_sock(sk);
+	child = wait_child(sk, sock_rcvtimeo(sk, arg->flags & O_NONBLOCK),
+			   &err);
+	arg->is_empty = !is_acceptable(sk);
+	release_sock(sk);
+	arg->err = err;
+	if (!child)
+		return err;
+	atomic_inc(&weft_sock_net(sk)->accepts);
+	wake_up_var(&weft_sock_net(sk)->accepts);
+	lock_sock(child);
+	sock_graft(child, newsock);
+	newsock->state = SS_CONNECTED;
+	release_sock(child);
+	return 0;
+}
+
+WEFT_ACCEPT_ADAPTER(weft_accept);
+
+static int weft_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
+{
+	struct sock *sk = sock->sk;
+	struct weft_sock *wsk = weft_sk(sk);
+	int len;
+
+	lock_sock(sk);
+	if (!peer)
+		len = weft_addr_fill(sk, uaddr, &wsk->addr, wsk->port, 0);
+	else if (sk->sk_state != TCP_ESTABLISHED)
+		len = -ENOTCONN;
+	else
+		len = weft_addr_fill(sk, uaddr, &wsk->peer_addr,
+				     wsk->peer_port, wsk->scope);
+	release_sock(sk);
+	return len;
+}
+
+/* SHUT_RD: AF_UNIX's messages tell the sender, TCP's bytes do not. */
+static void shut_reading(struct sock *sk)
+{
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+
+	if (sk->sk_type != SOCK_SEQPACKET)
+		return;
+	spin_lock_bh(&q->lock);
+	weft_sk(sk)->rx_dead = true;
+	spin_unlock_bh(&q->lock);
+}
+
+static int shut(struct sock *sk, int how)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+
+	if (sk->sk_state == TCP_LISTEN && !weft_is_dgram(sk)) {
+		if (how & RCV_SHUTDOWN)
+			WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+		return 0;
+	}
+	if (sk->sk_state != TCP_ESTABLISHED)
+		return -ENOTCONN;
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
+	if (how & RCV_SHUTDOWN)
+		shut_reading(sk);
+	if (!(how & SEND_SHUTDOWN))
+		return 0;
+	if (wsk->road == WEFT_ROAD_LOCAL)
+		weft_local_shutdown(sk);
+	else if (wsk->road == WEFT_ROAD_WIRE)
+		weft_conn_shutdown(sk);
+	return 0;
+}
+
+static int weft_shutdown(struct socket *sock, int how)
+{
+	struct sock *sk = sock->sk;
+	bool listener;
+	int err;
+
+	if (how < SHUT_RD || how > SHUT_RDWR)
+		return -EINVAL;
+	lock_sock(sk);
+	listener = sk->sk_state == TCP_LISTEN;
+	err = shut(sk, how + 1);
+	if (sk->sk_state == TCP_CLOSE)
+		sock->state = SS_UNCONNECTED;
+	release_sock(sk);
+	if (listener && sk->sk_state != TCP_LISTEN)
+		weft_listen_close(sk);
+	sk->sk_state_change(sk);
+	if (!err && weft_sk(sk)->peer)
+		wake_peer(weft_sk(sk)->peer);
+	return err;
+}
+
+#define WEFT_OPS_COMMON						\
+	.owner		= THIS_MODULE,				\
+	.release	= weft_release,				\
+	.bind		= weft_bind,				\
+	.connect	= weft_connect,				\
+	.socketpair	= weft_socketpair,			\
+	.accept		= weft_accept_adapt(weft_accept),	\
+	.getname	= weft_getname,				\
+	.poll		= weft_poll,				\
+	.ioctl		= weft_ioctl,				\
+	.gettstamp	= sock_gettstamp,			\
+	.listen		= weft_listen,				\
+	.shutdown	= weft_shutdown,			\
+	.setsockopt	= weft_setsockopt,			\
+	.getsockopt	= weft_getsockopt,			\
+	.mmap		= sock_no_mmap
+
+static const struct proto_ops stream_ops = {
+	WEFT_OPS_COMMON,
+	.sendmsg	= weft_stream_sendmsg,
+	.recvmsg	= weft_stream_recvmsg,
+	.set_rcvlowat	= weft_set_rcvlowat,
+};
+
+static const struct proto_ops dgram_ops = {
+	WEFT_OPS_COMMON,
+	.sendmsg	= weft_dgram_sendmsg,
+	.recvmsg	= weft_dgram_recvmsg,
+};
+
+static int weft_create(struct net *net, struct socket *sock, int protocol,
+		       int kern)
+{
+	if (protocol != WEFT_PROTO_DEFAULT && protocol != WEFT_PROTO_INET6)
+		return -EPROTONOSUPPORT;
+	switch (sock->type) {
+	case SOCK_STREAM:
+	case SOCK_SEQPACKET:
+		sock->ops = &stream_ops;
+		break;
+	case SOCK_DGRAM:
+		sock->ops = &dgram_ops;
+		break;
+	default:
+		return -ESOCKTNOSUPPORT;
+	}
+	sock->state = SS_UNCONNECTED;
+	if (!weft_sock_alloc(net, sock, sock->type,
+			     protocol == WEFT_PROTO_INET6, GFP_KERNEL, kern))
+		return -ENOMEM;
+	return 0;
+}
+
+int weft_af_init(void)
+{
+	unsigned long pages = nr_free_buffer_pages() / 8;
+
+	weft_sysctl_mem[0] = max(pages / 4 * 3, 128UL);
+	weft_sysctl_mem[1] = max(pages, 192UL);
+	weft_sysctl_mem[2] = max(pages / 2 * 3, 256UL);
+	return proto_register(&weft_proto, 1);
+}
+
+void weft_af_exit(void)
+{
+	wait_var_event(&weft_live, !atomic_read(&weft_live));
+	rcu_barrier();
+	proto_unregister(&weft_proto);
+}
+
+static struct net_proto_family weft_family_ops __ro_after_init = {
+	.create	= weft_create,
+	.owner	= THIS_MODULE,
+};
+
+int weft_af_register(int family)
+{
+	weft_family_ops.family = family;
+	return sock_register(&weft_family_ops);
+}
+
+void weft_af_unregister(void)
+{
+	sock_unregister(weft_family_ops.family);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Kernel differences. The code is written for the newest kernel; this header, included before
+ * every source file, emulates the newer interfaces on older kernels. It is the only place that
+ * knows about them. What a kernel offers is found by compiling (probe.sh), never by version.
+ *
+ * As written for the newest kernel; nothing to do:
+ *	struct sockaddr_unsized * in proto_ops.bind and .connect (6.19)
+ *	hrtimer_setup(timer, function, clock, mode) (6.13)
+ *	timer_container_of(var, timer, field) (6.16), timer_delete(), timer_delete_sync(),
+ *	timer_shutdown_sync()
+ *	skb_set_delivery_time(skb, time, SKB_CLOCK_MONOTONIC) (6.12)
+ *	get_random_u32_below(), sk_wake_async_rcu(), skb_frag_fill_page_desc()
+ *	#include <linux/unaligned.h> (6.12), <net/gso.h> (6.5), <net/rps.h> (6.9),
+ *	<net/proto_memory.h> (6.10)
+ *
+ * With a word from here:
+ *
+ * proto_ops.accept takes a struct proto_accept_arg * (6.10). Write the function so, then, at
+ * file scope after it, once, and name it in the operations through the same word:
+ *	static int weft_accept(struct socket *sock, struct socket *new,
+ *			       struct proto_accept_arg *arg) ...
+ *	WEFT_ACCEPT_ADAPTER(weft_accept);
+ *	.accept = weft_accept_adapt(weft_accept),
+ *
+ * proto.ioctl takes an int * in kernel memory (6.5):
+ *	static int proto_ioctl(struct sock *sk, int cmd, int *karg) ...
+ *	WEFT_PROTO_IOCTL_ADAPTER(proto_ioctl);
+ *	.ioctl = weft_proto_ioctl_adapt(proto_ioctl),
+ *
+ * proc_handler takes a const table (6.11), and tables have no empty last entry (6.6):
+ *	static int set_node(WEFT_CTL_CONST struct ctl_table *table, int write, ...)
+ *	static struct ctl_table template[] = { { ... }, { ... }, WEFT_CTL_END };
+ *	register_net_sysctl_sz(net, "net/weft", table, ARRAY_SIZE(template))
+ * WEFT_CTL_ENTRIES(template) is the number of entries without the end.
+ *
+ * struct proto has no recvmsg of ours (it lost addr_len in 7.1), and sendpage is not
+ * implemented (gone in 6.5; before, the core falls back to sendmsg).
+ */
+#ifndef WEFT_COMPAT_H
+#define WEFT_COMPAT_H
+
+#include <linux/compiler.h>
+#include <linux/types.h>
+#include "probes.h"
+
+#ifdef WEFT_HAVE_PROTO_ACCEPT_ARG
+#define WEFT_ACCEPT_ADAPTER(fn) \
+	static_assert(1)
+#define weft_accept_adapt(fn)	fn
+#else
+struct proto_accept_arg {
+	int flags;
+	int err;
+	int is_empty;
+	bool kern;
+};
+
+#define WEFT_ACCEPT_ADAPTER(fn)						\
+	static int fn##_adapted(struct socket *sock, struct socket *new,\
+				int flags, bool kern)			\
+	{								\
+		struct proto_accept_arg arg = {				\
+			.flags = flags,					\
+			.kern = kern,					\
+		};							\
+									\
+		return fn(sock, new, &arg);				\
+	}								\
+	static_assert(1)
+#define weft_accept_adapt(fn)	fn##_adapted
+#endif
+
+#ifdef WEFT_HAVE_PROTO_IOCTL_KARG
+#define WEFT_PROTO_IOCTL_ADAPTER(fn) \
+	static_assert(1)
+#define weft_proto_ioctl_adapt(fn)	fn
+#else
+#define WEFT_PROTO_IOCTL_ADAPTER(fn)					\
+	static int fn##_adapted(struct sock *sk, int cmd,		\
+				unsigned long arg)			\
+	{								\
+		int karg = 0;						\
+		int err = fn(sk, cmd, &karg);				\
+									\
+		return err ? err : put_user(karg, (int __user *)arg);	\
+	}								\
+	static_assert(1)
+#define weft_proto_ioctl_adapt(fn)	fn##_adapted
+#endif
+
+#ifndef WEFT_HAVE_SOCKADDR_UNSIZED
+#define sockaddr_unsized sockaddr
+#endif
+
+#ifndef WEFT_HAVE_HRTIMER_SETUP
+#define hrtimer_setup(timer, fn, clock, mode)				\
+do {									\
+	hrtimer_init(timer, clock, mode);				\
+	(timer)->function = (fn);					\
+} while (0)
+#endif
+
+#ifndef WEFT_HAVE_TIMER_CONTAINER_OF
+#define timer_container_of(var, timer, field) \
+	container_of(timer, typeof(*(var)), field)
+#endif
+
+#ifndef WEFT_HAVE_TIMER_DELETE
+#define timer_delete(timer)		del_timer(timer)
+#define timer_delete_sync(timer)	del_timer_sync(timer)
+#endif
+
+#ifndef WEFT_HAVE_TIMER_SHUTDOWN_SYNC
+#define timer_shutdown_sync(timer)	del_timer_sync(timer)
+#endif
+
+#ifdef WEFT_HAVE_CTL_TABLE_CONST
+#define WEFT_CTL_CONST const
+#else
+#define WEFT_CTL_CONST
+#endif
+
+#ifdef WEFT_HAVE_REGISTER_NET_SYSCTL_SZ
+#define WEFT_CTL_END
+#define WEFT_CTL_ENTRIES(table)	ARRAY_SIZE(table)
+#else
+#define WEFT_CTL_END		{ }
+#define WEFT_CTL_ENTRIES(table)	(ARRAY_SIZE(table) - 1)
+#define register_net_sysctl_sz(net, path, table, size)			\
+({									\
+	(void)(size);							\
+	register_net_sysctl(net, path, table);				\
+})
+#endif
+
+#ifndef WEFT_HAVE_SKB_CLOCK
+/* The third argument was a bool: is it monotonic? */
+#define SKB_CLOCK_REALTIME	0
+#define SKB_CLOCK_MONOTONIC	1
+#endif
+
+#ifndef WEFT_HAVE_GET_RANDOM_U32_BELOW
+#define get_random_u32_below(ceil)	prandom_u32_max(ceil)
+#endif
+
+#ifndef WEFT_HAVE_SK_WAKE_ASYNC_RCU
+#define sk_wake_async_rcu(sk, how, band)	sk_wake_async(sk, how, band)
+#endif
+
+#ifndef WEFT_HAVE_SKB_FRAG_FILL_PAGE_DESC
+#define skb_frag_fill_page_desc(frag, page, off, size)			\
+do {									\
+	skb_frag_t *frag_ = (frag);					\
+									\
+	__skb_frag_set_page(frag_, page);				\
+	skb_frag_off_set(frag_, off);					\
+	skb_frag_size_set(frag_, size);					\
+} while (0)
+#endif
+
+/*
+ * weft_untrack_net(sk, net): drop a socket's reference to its namespace, as if
+ * it had been made a kernel socket. What such a socket holds instead has grown:
+ * a tracker (6.2), then a passive reference too (6.12.y).
+ */
+#ifdef WEFT_HAVE_NET_PASSIVE_INC
+#define weft_net_passive_inc(net)	net_passive_inc(net)
+#else
+#define weft_net_passive_inc(net)	do { } while (0)
+#endif
+#ifdef WEFT_HAVE_NETNS_TRACKER_ALLOC_REFCNT
+#define weft_net_track_passive(sk, net) \
+	__netns_tracker_alloc(net, &(sk)->ns_tracker, false, GFP_KERNEL)
+#else
+#define weft_net_track_passive(sk, net)	do { } while (0)
+#endif
+#define weft_untrack_net(sk, net)					\
+do {									\
+	weft_net_passive_inc(net);					\
+	sock_inuse_add(net, -1);					\
+	put_net_track(net, &(sk)->ns_tracker);				\
+	weft_net_track_passive(sk, net);				\
+} while (0)
+
+#endif /* WEFT_COMPAT_H */

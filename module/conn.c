@@ -1,0 +1,1165 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A wire connection: asks the engine, carries out its verdict. Everything here
+ * runs in the ownership of the socket, unless said otherwise.
+ */
+#include <linux/hrtimer.h>
+#include <linux/rhashtable.h>
+#include <linux/skbuff_ref.h>
+#include <linux/slab.h>
+#include <net/sock.h>
+
+#include "conn.h"
+#include "listen.h"
+#include "node.h"
+#include "path.h"
+#include "pieces.h"
+#include "sock.h"
+
+/* The peer acknowledges nothing for so long: ETIMEDOUT. */
+#define WEFT_USER_TIMEOUT_SEC	120
+/* Nobody answers OPEN for so long. */
+#define WEFT_OPEN_TIMEOUT_SEC	30
+/* Received payload up to this size is packed into pages of our own, bytes. */
+#define WEFT_PACK_MAX		256
+/* Room that is announced beyond the largest message, bytes. */
+#define WEFT_WINDOW_SPARE	4096
+
+static struct weft_conn *conn_of(const struct sock *sk)
+{
+	return weft_sk(sk)->conn;
+}
+
+static const struct rhashtable_params flow_params = {
+	.head_offset = offsetof(struct weft_conn, hash),
+	.key_offset = offsetof(struct weft_conn, key),
+	.key_len = sizeof(struct weft_flow_key),
+	.automatic_shrinking = true,
+};
+
+int weft_conn_init_net(struct weft_net *wn)
+{
+	return rhashtable_init(&wn->flows, &flow_params);
+}
+
+void weft_conn_exit_net(struct weft_net *wn)
+{
+	rhashtable_destroy(&wn->flows);
+}
+
+/* --- making and ending --- */
+
+static u32 window_of(const struct sock *sk)
+{
+	return weft_sk(sk)->max_message + WEFT_WINDOW_SPARE;
+}
+
+static void init_engine(struct sock *sk, struct weft_conn *conn)
+{
+	struct weft_params params = {
+		.rcv_window = window_of(sk),
+		.max_message = weft_sk(sk)->max_message,
+		.user_timeout_ns = WEFT_USER_TIMEOUT_SEC * (u64)NSEC_PER_SEC,
+		.open_timeout_ns = WEFT_OPEN_TIMEOUT_SEC * (u64)NSEC_PER_SEC,
+	};
+
+	params.mss = weft_node_mss(conn->node, &params.super_max);
+	weft_engine_init(&conn->engine, &params);
+}
+
+static enum hrtimer_restart expired(struct hrtimer *timer);
+
+static struct weft_conn *alloc_conn(struct sock *sk, struct weft_node *node,
+				    u64 flow, bool ours, gfp_t gfp)
+{
+	struct weft_conn *conn = kzalloc(sizeof(*conn), gfp);
+
+	if (!conn)
+		return NULL;
+	conn->key.node = node;
+	conn->key.flow = flow;
+	conn->key.ours = ours;
+	conn->sk = sk;
+	conn->timer_at = WEFT_NEVER;
+	conn->node = node;
+	weft_node_hold(node);
+	INIT_LIST_HEAD(&conn->node_link);
+	__skb_queue_head_init(&conn->ooo);
+	hrtimer_setup(&conn->timer, expired, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS_SOFT);
+	weft_sk(sk)->max_message = max_t(u32, READ_ONCE(sk->sk_rcvbuf) / 2,
+					 WEFT_MAX_MESSAGE_MIN);
+	init_engine(sk, conn);
+	return conn;
+}
+
+static void free_conn(struct weft_conn *conn)
+{
+	kfree(weft_engine_lend_records(&conn->engine, NULL, 0));
+	kfree(weft_engine_lend_ranges(&conn->engine, NULL, 0));
+	weft_node_put(conn->node);
+	kfree_rcu(conn, rcu);
+}
+
+/* Into the table and onto the node's list. */
+static int link_conn(struct weft_conn *conn)
+{
+	struct weft_node *node = conn->node;
+	int err;
+
+	err = rhashtable_lookup_insert_fast(&node->wn->flows, &conn->hash,
+					    flow_params);
+	if (err)
+		return err;
+	spin_lock_bh(&node->lock);
+	if (node->state == WEFT_NODE_DEAD) {
+		err = -(node->error ?: EHOSTUNREACH);
+	} else {
+		list_add_tail(&conn->node_link, &node->flows);
+		node->nr_flows++;
+		conn->linked = true;
+	}
+	spin_unlock_bh(&node->lock);
+	if (err)
+		rhashtable_remove_fast(&node->wn->flows, &conn->hash,
+				       flow_params);
+	return err;
+}
+
+static void unlink_conn(struct weft_conn *conn, enum weft_mark mark)
+{
+	struct weft_node *node = conn->node;
+
+	if (!conn->linked)
+		return;
+	conn->linked = false;
+	weft_node_set_mark(node, conn->key.flow, conn->key.ours, mark);
+	rhashtable_remove_fast(&node->wn->flows, &conn->hash, flow_params);
+	spin_lock_bh(&node->lock);
+	list_del_init(&conn->node_link);
+	node->nr_flows--;
+	spin_unlock_bh(&node->lock);
+}
+
+static void stop_timer(struct weft_conn *conn)
+{
+	if (hrtimer_try_to_cancel(&conn->timer) == 1)
+		sock_put(conn->sk);
+	conn->timer_at = WEFT_NEVER;
+}
+
+void weft_conn_stop(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	if (hrtimer_cancel(&conn->timer) == 1)
+		sock_put(sk);
+}
+
+static void purge_write_queue(struct sock *sk)
+{
+	struct sk_buff *skb;
+
+	conn_of(sk)->tx_cursor = NULL;
+	while ((skb = __skb_dequeue(&sk->sk_write_queue))) {
+		sk_wmem_queued_add(sk, -skb->truesize);
+		sk_mem_uncharge(sk, skb->truesize);
+		kfree_skb(skb);
+	}
+}
+
+static void purge_ooo(struct sock *sk)
+{
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(&conn_of(sk)->ooo))) {
+		weft_rmem_uncharge(sk, skb->truesize);
+		kfree_skb(skb);
+	}
+}
+
+void weft_conn_free(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	if (!conn)
+		return;
+	purge_write_queue(sk);
+	purge_ooo(sk);
+	WARN_ON_ONCE(conn->linked);
+	weft_sk(sk)->conn = NULL;
+	free_conn(conn);
+}
+
+/* Give the engine room before it is asked; less room is only less speed. */
+static void grow_arrays(struct weft_engine *e)
+{
+	unsigned int n;
+	void *array;
+
+	n = weft_engine_wants_records(e);
+	if (n) {
+		array = kmalloc_array(n, sizeof(struct weft_record),
+				      GFP_ATOMIC | __GFP_NOWARN);
+		if (array)
+			kfree(weft_engine_lend_records(e, array, n));
+	}
+	n = weft_engine_wants_ranges(e);
+	if (n) {
+		array = kmalloc_array(n, sizeof(struct weft_range),
+				      GFP_ATOMIC | __GFP_NOWARN);
+		if (array)
+			kfree(weft_engine_lend_ranges(e, array, n));
+	}
+}
+
+/* --- sending --- */
+
+/* Reference [@skip, @skip + @len) of a queue skb; bytes that found room. */
+static u32 attach_frags(struct sk_buff *to, struct sk_buff *from, u32 skip,
+			u32 len)
+{
+	struct skb_shared_info *shinfo = skb_shinfo(from);
+	u32 done = 0;
+	int i;
+
+	for (i = 0; i < shinfo->nr_frags && done < len; i++) {
+		skb_frag_t *frag = &shinfo->frags[i];
+		u32 size = skb_frag_size(frag), n;
+		int at = skb_shinfo(to)->nr_frags;
+
+		if (skip >= size) {
+			skip -= size;
+			continue;
+		}
+		if (at == MAX_SKB_FRAGS)
+			break;
+		n = min(size - skip, len - done);
+		skb_frag_ref(from, i);
+		skb_fill_page_desc(to, at, skb_frag_page(frag),
+				   skb_frag_off(frag) + skip, n);
+		skip = 0;
+		done += n;
+	}
+	to->len += done;
+	to->data_len += done;
+	to->truesize += done;
+	return done;
+}
+
+/* The queue skb where @offset is. */
+static struct sk_buff *find_queued(struct sock *sk, u64 offset)
+{
+	struct weft_conn *conn = conn_of(sk);
+	struct sk_buff *skb = conn->tx_cursor;
+
+	if (!skb || weft_cb(skb)->offset > offset)
+		skb = skb_peek(&sk->sk_write_queue);
+	while (skb && weft_cb(skb)->offset + skb->len <= offset)
+		skb = skb_peek_next(skb, &sk->sk_write_queue);
+	return skb;
+}
+
+static void attach_payload(struct sock *sk, struct sk_buff *to, u64 offset,
+			   u32 len)
+{
+	struct sk_buff *from = find_queued(sk, offset);
+
+	while (from && len) {
+		u32 skip = offset - weft_cb(from)->offset;
+		u32 want = min(len, from->len - skip);
+		u32 done = attach_frags(to, from, skip, want);
+
+		offset += done;
+		len -= done;
+		if (done < want)
+			break;
+		conn_of(sk)->tx_cursor = from;
+		from = skb_peek_next(from, &sk->sk_write_queue);
+	}
+}
+
+/* An skb for what the engine wants sent; *plen may be less than it asked. */
+static struct sk_buff *make_packet(struct sock *sk, const struct weft_pkt *pkt,
+				   u32 *plen)
+{
+	struct weft_engine *e = &conn_of(sk)->engine;
+	u32 linear = min_t(u32, pkt->nr_ranges, WEFT_RANGES_MAX) *
+		     sizeof(struct weft_wire_range);
+	struct sk_buff *skb;
+
+	*plen = 0;
+	skb = alloc_skb(WEFT_HEADROOM + linear, GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, WEFT_HEADROOM);
+	skb->priority = READ_ONCE(sk->sk_priority);
+	skb->mark = READ_ONCE(sk->sk_mark);
+	if (linear)
+		weft_packet_put_ranges(pkt, skb_put(skb, linear));
+	if (pkt->kind != WEFT_ACK && pkt->plen)
+		attach_payload(sk, skb, pkt->offset, pkt->plen);
+	if (skb->data_len < pkt->plen && pkt->kind != WEFT_ACK) {
+		u32 cut = rounddown(skb->data_len, e->params.mss);
+
+		if (!cut || pskb_trim(skb, cut)) {
+			kfree_skb(skb);
+			return NULL;
+		}
+	}
+	*plen = skb->data_len;
+	return skb;
+}
+
+static void fill_names(struct sock *sk, struct weft_pkt *pkt)
+{
+	struct weft_conn *conn = conn_of(sk);
+	struct weft_sock *wsk = weft_sk(sk);
+
+	pkt->flow = conn->key.flow;
+	if (conn->key.ours)
+		pkt->flags |= WEFT_F_OPENER;
+	pkt->sport = wsk->port;
+	pkt->dport = wsk->peer_port;
+	pkt->max_message = wsk->max_message;
+	pkt->type = sk->sk_type == SOCK_STREAM ? WEFT_TYPE_STREAM :
+						 WEFT_TYPE_SEQPACKET;
+}
+
+static void transmit(struct sock *sk, struct weft_pkt *pkt, u64 now)
+{
+	struct weft_conn *conn = conn_of(sk);
+	struct weft_pkt out = *pkt;
+	struct sk_buff *skb;
+	u32 plen;
+
+	skb = make_packet(sk, pkt, &plen);
+	if (!skb) {
+		weft_count(conn->node->wn, WEFT_STAT_drop_memory, 1);
+		weft_engine_sent(&conn->engine, pkt, 0, now);
+		return;
+	}
+	fill_names(sk, &out);
+	if (pkt->kind == WEFT_RESET)
+		weft_count(conn->node->wn, WEFT_STAT_out_reset, 1);
+	/* Told before it leaves: an answer may come on this very CPU. */
+	weft_engine_sent(&conn->engine, pkt, plen, now);
+	weft_send(conn->node, skb, &out, conn->engine.params.mss);
+}
+
+static void arm_timer(struct weft_conn *conn)
+{
+	u64 at = weft_engine_deadline(&conn->engine);
+
+	if (conn->orphan_end)
+		at = min(at, conn->orphan_end);
+	/* One that fires too early is asked again; that is cheaper. */
+	if (!conn->linked || at >= conn->timer_at)
+		return;
+	if (hrtimer_try_to_cancel(&conn->timer) != 1)
+		sock_hold(conn->sk);
+	conn->timer_at = at;
+	hrtimer_start(&conn->timer, ns_to_ktime(at), HRTIMER_MODE_ABS_SOFT);
+}
+
+static void update_mss(struct weft_conn *conn)
+{
+	u32 mss, super_max;
+
+	mss = weft_node_mss(conn->node, &super_max);
+	if (mss != conn->engine.params.mss ||
+	    super_max != conn->engine.params.super_max)
+		weft_engine_set_mss(&conn->engine, mss, super_max);
+}
+
+/* Everything the engine wants sent. */
+static void send_all(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+	u64 now = ktime_get_ns();
+	u64 retransmitted = conn->engine.retransmitted;
+	struct weft_pkt pkt;
+
+	if (!weft_node_is_up(conn->node))
+		return;
+	update_mss(conn);
+	for (;;) {
+		grow_arrays(&conn->engine);
+		if (!weft_engine_next(&conn->engine, now, &pkt))
+			break;
+		transmit(sk, &pkt, now);
+	}
+	if (conn->engine.retransmitted != retransmitted)
+		weft_count(conn->node->wn, WEFT_STAT_out_retransmits, 1);
+}
+
+void weft_conn_push(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	if (!conn->linked)
+		return;
+	send_all(sk);
+	arm_timer(conn);
+}
+
+/* Bytes that may be sent now, whole segments while more is coming. */
+void weft_conn_flush(struct sock *sk, bool more)
+{
+	struct weft_conn *conn = conn_of(sk);
+	struct weft_engine *e = &conn->engine;
+	u64 end = conn->tx_end;
+
+	if (more) {
+		u64 unsent = end - e->snd_nxt;
+
+		if (unsent < e->params.super_max)
+			return;
+		end = e->snd_nxt + rounddown((u32)unsent, e->params.mss);
+	}
+	weft_engine_write(e, max(end, e->write_end));
+	weft_conn_push(sk);
+}
+
+static void queue_skb(struct sock *sk, struct sk_buff *skb)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	weft_cb(skb)->offset = conn->tx_end;
+	conn->tx_end += skb->len;
+	__skb_queue_tail(&sk->sk_write_queue, skb);
+	sk_wmem_queued_add(sk, skb->truesize);
+	sk_mem_charge(sk, skb->truesize);
+}
+
+static int queue_pieces(struct sock *sk, struct weft_pieces *pieces)
+{
+	struct sk_buff *tail = skb_peek_tail(&sk->sk_write_queue);
+	u32 len = pieces->len;
+
+	if (!sk_wmem_schedule(sk, len + SKB_TRUESIZE(0)))
+		return -ENOMEM;
+	if (tail && weft_pieces_append(pieces, tail)) {
+		conn_of(sk)->tx_end += len;
+		sk_wmem_queued_add(sk, len);
+		sk_mem_charge(sk, len);
+		return 0;
+	}
+	tail = weft_pieces_skb(pieces, sk->sk_allocation);
+	if (!tail)
+		return -ENOMEM;
+	queue_skb(sk, tail);
+	return 0;
+}
+
+static int queue_list(struct sock *sk, struct sk_buff_head *list)
+{
+	struct sk_buff *skb;
+	u32 truesize = 0;
+
+	skb_queue_walk(list, skb)
+		truesize += skb->truesize;
+	if (!sk_wmem_schedule(sk, truesize))
+		return -ENOMEM;
+	while ((skb = __skb_dequeue(list)))
+		queue_skb(sk, skb);
+	return 0;
+}
+
+int weft_conn_queue(struct sock *sk, struct weft_pieces *pieces,
+		    struct sk_buff_head *list)
+{
+	int err;
+
+	err = skb_queue_empty(list) ? queue_pieces(sk, pieces) :
+				      queue_list(sk, list);
+	weft_pieces_drop(pieces);
+	__skb_queue_purge(list);
+	return err;
+}
+
+bool weft_conn_has_room(const struct sock *sk, size_t len)
+{
+	int used = READ_ONCE(sk->sk_wmem_queued);
+	int limit = READ_ONCE(sk->sk_sndbuf);
+
+	return used <= limit / 2 || used + (int)len <= limit;
+}
+
+/* Bytes below snd_una are at the peer. */
+static void free_acked(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+	struct sk_buff *skb;
+
+	while ((skb = skb_peek(&sk->sk_write_queue)) &&
+	       weft_cb(skb)->offset + skb->len <= conn->engine.snd_una) {
+		if (conn->tx_cursor == skb)
+			conn->tx_cursor = NULL;
+		__skb_unlink(skb, &sk->sk_write_queue);
+		sk_wmem_queued_add(sk, -skb->truesize);
+		sk_mem_uncharge(sk, skb->truesize);
+		consume_skb(skb);
+	}
+	smp_mb();	/* room is made, then SOCK_NOSPACE is looked at */
+	if (weft_conn_has_room(sk, INT_MAX / 2))
+		sk->sk_write_space(sk);
+}
+
+/* --- receiving --- */
+
+/* Copy a small payload into pages of our own; it is worth its truesize then. */
+static struct sk_buff *pack(struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff *tail = skb_peek_tail(&sk->sk_receive_queue);
+	struct weft_cb *cb = weft_cb(skb);
+	struct page_frag *pfrag = &sk->sk_frag;
+	struct weft_pieces piece = { .n = 1, .len = cb->len };
+	bool own = tail && weft_cb(tail)->own;
+	struct sk_buff *to = NULL;
+
+	if (cb->len > WEFT_PACK_MAX ||
+	    !skb_page_frag_refill(cb->len, pfrag, GFP_ATOMIC | __GFP_NOWARN))
+		return NULL;
+	if (skb_copy_bits(skb, cb->pos,
+			  page_address(pfrag->page) + pfrag->offset, cb->len))
+		return NULL;
+	piece.at[0].page = pfrag->page;
+	piece.at[0].off = pfrag->offset;
+	piece.at[0].len = cb->len;
+	get_page(pfrag->page);
+	if (own && weft_pieces_append(&piece, tail))
+		to = tail;
+	else
+		to = weft_pieces_skb(&piece, GFP_ATOMIC | __GFP_NOWARN);
+	if (!to)
+		weft_pieces_drop(&piece);
+	else
+		pfrag->offset += cb->len;
+	return to;
+}
+
+/* The bytes of @skb, in order, to the reader. Takes skb, which is charged. */
+static void append(struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+	struct sk_buff *tail, *to;
+	u32 len = weft_cb(skb)->len;
+
+	spin_lock_bh(&q->lock);
+	tail = skb_peek_tail(q);
+	to = pack(sk, skb);
+	if (to) {
+		weft_rmem_uncharge(sk, skb->truesize);
+		weft_rmem_charge(sk, to == tail ? len : to->truesize);
+		weft_cb(to)->own = true;
+		consume_skb(skb);
+	} else {
+		to = skb;
+	}
+	if (to != tail)
+		__skb_queue_tail(q, to);
+	weft_sk(sk)->rx_bytes += len;
+	spin_unlock_bh(&q->lock);
+}
+
+/* Cut what the reader has already from the front; false when nothing is left */
+static bool trim_front(struct weft_conn *conn, struct sk_buff *skb)
+{
+	struct weft_cb *cb = weft_cb(skb);
+	u64 old;
+
+	if (cb->offset + cb->len <= conn->rx_next)
+		return false;
+	if (cb->offset < conn->rx_next) {
+		old = conn->rx_next - cb->offset;
+		cb->offset += old;
+		cb->pos += old;
+		cb->len -= old;
+	}
+	return true;
+}
+
+/* One skb whose turn it is. False: its records are broken. */
+static bool deliver_one(struct sock *sk, struct sk_buff *skb)
+{
+	struct weft_conn *conn = conn_of(sk);
+	struct weft_sock *wsk = weft_sk(sk);
+	struct weft_cb *cb = weft_cb(skb);
+	u32 partial = wsk->rx_partial;
+	bool ok = true;
+
+	if (!trim_front(conn, skb)) {
+		weft_rmem_uncharge(sk, skb->truesize);
+		consume_skb(skb);
+		return true;
+	}
+	conn->rx_next += cb->len;
+	if (sk->sk_type == SOCK_SEQPACKET) {
+		ok = weft_scan_skb(&conn->scan, skb, cb->pos, cb->len,
+				   wsk->max_message, &partial);
+		/* Never more readable than whole: the mark moves first. */
+		WRITE_ONCE(wsk->rx_partial, max(partial, wsk->rx_partial));
+	}
+	append(sk, skb);
+	WRITE_ONCE(wsk->rx_partial, partial);
+	return ok;
+}
+
+static bool deliver(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+	struct sk_buff *skb;
+	bool ok = true;
+
+	while (ok && (skb = skb_peek(&conn->ooo)) &&
+	       weft_cb(skb)->offset < conn->engine.rcv_nxt) {
+		__skb_unlink(skb, &conn->ooo);
+		ok = deliver_one(sk, skb);
+	}
+	return ok;
+}
+
+/* Keep the new bytes of a packet, in order of offset. Takes skb. */
+static void store(struct sock *sk, struct sk_buff *skb,
+		  const struct weft_pkt *pkt)
+{
+	struct weft_conn *conn = conn_of(sk);
+	const struct weft_range *take = &conn->engine.take;
+	struct sk_buff *before;
+
+	*weft_cb(skb) = (struct weft_cb){
+		.offset = take->start,
+		.pos = pkt->hlen + (take->start - pkt->offset),
+		.len = take->end - take->start,
+	};
+	weft_rmem_charge(sk, skb->truesize);
+	skb_queue_reverse_walk(&conn->ooo, before)
+		if (weft_cb(before)->offset <= take->start)
+			break;
+	__skb_queue_after(&conn->ooo, before, skb);
+}
+
+/* May the payload be kept? Its truesize is what counts against the sender. */
+static bool can_keep(struct sock *sk, const struct sk_buff *skb)
+{
+	u64 used = (u64)atomic_read(&sk->sk_rmem_alloc) + skb->truesize;
+
+	return used <= 4ULL * window_of(sk) &&
+	       weft_rmem_may(sk, skb->truesize);
+}
+
+/* --- what the engine says --- */
+
+static void forget(struct sock *sk, enum weft_mark mark)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	unlink_conn(conn, mark);
+	stop_timer(conn);
+	purge_write_queue(sk);
+	purge_ooo(sk);
+	if (sock_flag(sk, SOCK_DEAD))
+		weft_sock_orphan_end(sk);
+}
+
+static void die(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+	bool opening = sk->sk_state == TCP_SYN_SENT;
+	int error = conn->engine.error;
+
+	/* A peer that had said all it would: as TCP in CLOSE_WAIT. */
+	if (error == ECONNRESET && READ_ONCE(weft_sk(sk)->rx_eof))
+		error = EPIPE;
+	if (error == ETIMEDOUT)
+		weft_count(conn->node->wn, WEFT_STAT_timeouts, 1);
+	WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+	if (!opening)
+		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	WRITE_ONCE(sk->sk_err, error);
+	forget(sk, WEFT_MARK_RESET);
+	if (!sock_flag(sk, SOCK_DEAD)) {
+		sk_error_report(sk);
+		sk->sk_state_change(sk);
+	}
+}
+
+static void become_open(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	weft_sk(sk)->peer_max_message = conn->engine.peer_max_message;
+	smp_store_release(&sk->sk_state, TCP_ESTABLISHED);
+	if (!sock_flag(sk, SOCK_DEAD))
+		sk->sk_state_change(sk);
+}
+
+static void see_end(struct sock *sk)
+{
+	spin_lock_bh(&sk->sk_receive_queue.lock);
+	WRITE_ONCE(weft_sk(sk)->rx_eof, true);
+	spin_unlock_bh(&sk->sk_receive_queue.lock);
+	if (!sock_flag(sk, SOCK_DEAD))
+		sk->sk_state_change(sk);
+}
+
+/* All that WEFT_DO_* asks for but the payload; may forget the flow. */
+static void obey(struct sock *sk, u32 todo)
+{
+	if (todo & WEFT_DO_FREE)
+		free_acked(sk);
+	if (todo & WEFT_DO_UP)
+		become_open(sk);
+	if (todo & WEFT_DO_EOF)
+		see_end(sk);
+	send_all(sk);
+	if (todo & WEFT_DO_DEAD)
+		die(sk);
+	else if (todo & WEFT_DO_DONE)
+		forget(sk, WEFT_MARK_CLOSED);
+	arm_timer(conn_of(sk));
+	/* Whoever lingers until the peer has it all. */
+	if (todo & WEFT_DO_FREE && weft_conn_is_sent(sk) &&
+	    !sock_flag(sk, SOCK_DEAD))
+		sk->sk_state_change(sk);
+}
+
+static void abort_conn(struct sock *sk, int error)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	if (conn->linked)
+		obey(sk, weft_engine_abort(&conn->engine, error));
+}
+
+/* Bytes for a socket that nobody will read again: as TCP, reset. */
+static bool is_unwanted(const struct sock *sk)
+{
+	return sock_flag(sk, SOCK_DEAD);
+}
+
+static void obey_payload(struct sock *sk, struct sk_buff *skb,
+			 const struct weft_pkt *pkt, u32 *todo)
+{
+	bool ok = true;
+
+	if (*todo & WEFT_DO_STORE && is_unwanted(sk)) {
+		kfree_skb(skb);
+		*todo |= weft_engine_abort(&conn_of(sk)->engine, ECONNRESET);
+		return;
+	}
+	if (*todo & WEFT_DO_STORE)
+		store(sk, skb, pkt);
+	else if (pkt->plen && pkt->kind != WEFT_ACK)
+		weft_drop(conn_of(sk)->node->wn, skb, WEFT_STAT_drop_state);
+	else
+		consume_skb(skb);
+	if (*todo & WEFT_DO_DELIVER)
+		ok = deliver(sk);
+	if (!ok)
+		*todo |= weft_engine_abort(&conn_of(sk)->engine, EPROTO);
+	if (*todo & WEFT_DO_DELIVER)
+		sk->sk_data_ready(sk);
+}
+
+/* A packet of this flow. Takes skb. */
+static void input(struct sock *sk, struct sk_buff *skb, struct weft_pkt *pkt)
+{
+	struct weft_range ranges[WEFT_RANGES_MAX];
+	struct weft_conn *conn = conn_of(sk);
+	u8 raw[sizeof(struct weft_wire_range) * WEFT_RANGES_MAX];
+	unsigned int nr = 0;
+	u32 todo;
+
+	if (!conn->linked) {
+		weft_drop(conn->node->wn, skb, WEFT_STAT_drop_flow);
+		return;
+	}
+	if (pkt->kind == WEFT_ACK && pkt->plen) {
+		u32 len = min_t(u32, pkt->plen, sizeof(raw));
+
+		if (!skb_copy_bits(skb, pkt->hlen, raw, len))
+			nr = weft_packet_get_ranges(pkt, raw, len, ranges);
+	} else if (pkt->plen && !can_keep(sk, skb)) {
+		/* No room for its bytes; what it acknowledges still counts. */
+		weft_count(conn->node->wn, WEFT_STAT_drop_rcvbuf, 1);
+		pkt->kind = WEFT_ACK;
+		pkt->plen = 0;
+	}
+	if (pkt->kind == WEFT_RESET)
+		weft_count(conn->node->wn, WEFT_STAT_resets_in, 1);
+	grow_arrays(&conn->engine);
+	todo = weft_engine_input(&conn->engine, pkt, ranges, nr,
+				 ktime_get_ns());
+	obey_payload(sk, skb, pkt, &todo);
+	obey(sk, todo);
+}
+
+int weft_conn_backlog_rcv(struct sock *sk, struct sk_buff *skb)
+{
+	struct weft_conn *conn = conn_of(sk);
+	struct weft_pkt pkt;
+
+	if (!weft_receive_parse(skb, &pkt)) {
+		weft_drop(conn->node->wn, skb, WEFT_STAT_drop_memory);
+		return 0;
+	}
+	input(sk, skb, &pkt);
+	return 0;
+}
+
+/* The socket of a flow, with a reference, or NULL; under RCU. */
+static struct sock *lookup_flow(struct weft_node *node,
+				const struct weft_pkt *pkt)
+{
+	struct weft_flow_key key = {
+		.node = node,
+		.flow = pkt->flow,
+		.ours = !(pkt->flags & WEFT_F_OPENER),
+	};
+	struct weft_conn *conn;
+
+	conn = rhashtable_lookup(&node->wn->flows, &key, flow_params);
+	if (!conn || !refcount_inc_not_zero(&conn->sk->sk_refcnt))
+		return NULL;
+	return conn->sk;
+}
+
+static void receive_owned(struct sock *sk, struct weft_node *node,
+			  struct sk_buff *skb, const struct weft_pkt *pkt)
+{
+	struct weft_pkt own = *pkt;
+	int limit = READ_ONCE(sk->sk_rcvbuf) + READ_ONCE(sk->sk_sndbuf) +
+		    4 * window_of(sk);
+
+	bh_lock_sock(sk);
+	if (!sock_owned_by_user(sk))
+		input(sk, skb, &own);
+	else if (sk_add_backlog(sk, skb, limit))
+		weft_drop(node->wn, skb, WEFT_STAT_drop_backlog);
+	bh_unlock_sock(sk);
+}
+
+void weft_conn_receive(struct weft_node *node, struct sk_buff *skb,
+		       const struct weft_pkt *pkt)
+{
+	struct sock *sk = lookup_flow(node, pkt);
+
+	if (sk) {
+		receive_owned(sk, node, skb, pkt);
+		sock_put(sk);
+		return;
+	}
+	if (pkt->kind == WEFT_OPEN && pkt->flags & WEFT_F_OPENER &&
+	    weft_node_get_mark(node, pkt->flow, false) == WEFT_MARK_NEW)
+		weft_listen_open(node, skb, pkt);
+	else
+		weft_conn_stray(node, skb, pkt);
+}
+
+/* --- flows without a socket --- */
+
+static void answer(struct weft_node *node, const struct weft_pkt *to, u8 kind,
+		   enum weft_reset reason)
+{
+	struct weft_pkt pkt = {
+		.kind = kind,
+		.flags = ~to->flags & WEFT_F_OPENER,
+		.flow = to->flow,
+		.reason = reason,
+	};
+	struct sk_buff *skb;
+
+	if (!__ratelimit(&node->wn->rate_bad)) {
+		weft_count(node->wn, WEFT_STAT_drop_rate, 1);
+		return;
+	}
+	skb = alloc_skb(WEFT_HEADROOM, GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		return;
+	skb_reserve(skb, WEFT_HEADROOM);
+	weft_count(node->wn, kind == WEFT_RESET ? WEFT_STAT_out_reset :
+						  WEFT_STAT_out_closed, 1);
+	weft_send(node, skb, &pkt, 0);
+}
+
+void weft_conn_refuse(struct weft_node *node, const struct weft_pkt *pkt,
+		      enum weft_reset reason)
+{
+	answer(node, pkt, WEFT_RESET, reason);
+}
+
+void weft_conn_stray(struct weft_node *node, struct sk_buff *skb,
+		     const struct weft_pkt *pkt)
+{
+	bool ours = !(pkt->flags & WEFT_F_OPENER);
+
+	if (pkt->kind == WEFT_RESET || pkt->kind == WEFT_CLOSED)
+		goto drop;
+	switch (weft_node_get_mark(node, pkt->flow, ours)) {
+	case WEFT_MARK_CLOSED:
+		/* Only our last ACK can be missing; an ACK misses nothing. */
+		if (pkt->kind != WEFT_ACK)
+			answer(node, pkt, WEFT_CLOSED, 0);
+		break;
+	case WEFT_MARK_OPEN:
+		break;
+	case WEFT_MARK_NEW:
+	case WEFT_MARK_RESET:
+		answer(node, pkt, WEFT_RESET, WEFT_RESET_UNKNOWN);
+	}
+drop:
+	weft_drop(node->wn, skb, WEFT_STAT_drop_flow);
+}
+
+/* --- time and nodes --- */
+
+static void tick(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+	u64 now = ktime_get_ns();
+
+	if (!conn->linked)
+		return;
+	if (conn->orphan_end && now >= conn->orphan_end) {
+		abort_conn(sk, ETIMEDOUT);
+		return;
+	}
+	if (now >= weft_engine_deadline(&conn->engine))
+		obey(sk, weft_engine_tick(&conn->engine, now));
+	else
+		arm_timer(conn);
+}
+
+static void node_is_up(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	if (!conn->linked)
+		return;
+	weft_engine_kick(&conn->engine, ktime_get_ns());
+	weft_conn_push(sk);
+}
+
+/* The node is gone, and with it every way to tell the peer. */
+static void node_is_down(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	if (!conn->linked)
+		return;
+	weft_engine_abort(&conn->engine, READ_ONCE(conn->node->error));
+	die(sk);
+}
+
+/* Run now what came, or leave it to the owner's release_sock(). */
+static void event(struct sock *sk, int bit)
+{
+	bh_lock_sock(sk);
+	if (sock_owned_by_user(sk))
+		set_bit(bit, &conn_of(sk)->events);
+	else if (bit == WEFT_EV_TIMER)
+		tick(sk);
+	else if (bit == WEFT_EV_NODE_UP)
+		node_is_up(sk);
+	else
+		node_is_down(sk);
+	bh_unlock_sock(sk);
+}
+
+static enum hrtimer_restart expired(struct hrtimer *timer)
+{
+	struct weft_conn *conn = container_of(timer, struct weft_conn, timer);
+	struct sock *sk = conn->sk;
+
+	bh_lock_sock(sk);
+	conn->timer_at = WEFT_NEVER;
+	bh_unlock_sock(sk);
+	event(sk, WEFT_EV_TIMER);
+	sock_put(sk);
+	return HRTIMER_NORESTART;
+}
+
+void weft_conn_release_cb(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	if (!conn || !READ_ONCE(conn->events))
+		return;
+	if (test_and_clear_bit(WEFT_EV_NODE_DOWN, &conn->events))
+		node_is_down(sk);
+	if (test_and_clear_bit(WEFT_EV_NODE_UP, &conn->events))
+		node_is_up(sk);
+	if (test_and_clear_bit(WEFT_EV_TIMER, &conn->events))
+		tick(sk);
+}
+
+/* The next flow of a node's list, which goes to the end or leaves it. */
+static struct sock *next_flow(struct weft_node *node, bool leave)
+{
+	struct weft_conn *conn;
+	struct sock *sk = NULL;
+
+	spin_lock_bh(&node->lock);
+	conn = list_first_entry_or_null(&node->flows, struct weft_conn,
+					node_link);
+	if (conn) {
+		if (leave)
+			list_del_init(&conn->node_link);
+		else
+			list_move_tail(&conn->node_link, &node->flows);
+		if (refcount_inc_not_zero(&conn->sk->sk_refcnt))
+			sk = conn->sk;
+	}
+	spin_unlock_bh(&node->lock);
+	return sk;
+}
+
+void weft_conn_node_up(struct weft_node *node)
+{
+	unsigned int n = READ_ONCE(node->nr_flows);
+	struct sock *sk;
+
+	local_bh_disable();
+	while (n-- && (sk = next_flow(node, false))) {
+		event(sk, WEFT_EV_NODE_UP);
+		sock_put(sk);
+	}
+	local_bh_enable();
+}
+
+void weft_conn_node_down(struct weft_node *node)
+{
+	struct sock *sk;
+
+	local_bh_disable();
+	while ((sk = next_flow(node, true))) {
+		event(sk, WEFT_EV_NODE_DOWN);
+		sock_put(sk);
+	}
+	local_bh_enable();
+}
+
+/* --- calls of the socket --- */
+
+int weft_conn_start(struct sock *sk, struct weft_node *node)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	struct weft_conn *conn;
+	int err;
+
+	conn = alloc_conn(sk, node, weft_node_new_flow(node), true,
+			  GFP_KERNEL);
+	if (!conn)
+		return -ENOMEM;
+	wsk->conn = conn;
+	wsk->road = WEFT_ROAD_WIRE;
+	WRITE_ONCE(sk->sk_state, TCP_SYN_SENT);
+	weft_engine_open(&conn->engine, ktime_get_ns());
+	err = link_conn(conn);
+	if (err) {
+		WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+		weft_conn_disconnect(sk);
+		return err;
+	}
+	weft_count(node->wn, WEFT_STAT_opens_active, 1);
+	weft_conn_push(sk);
+	return 0;
+}
+
+void weft_conn_disconnect(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+
+	if (wsk->conn) {
+		weft_conn_stop(sk);
+		weft_conn_free(sk);
+	}
+	wsk->road = WEFT_ROAD_NONE;
+	wsk->peer_port = 0;
+	wsk->rx_eof = false;
+	WRITE_ONCE(sk->sk_shutdown, 0);
+}
+
+int weft_conn_accept(struct sock *child, struct weft_node *node,
+		     struct sk_buff *skb, const struct weft_pkt *pkt)
+{
+	struct weft_sock *wsk = weft_sk(child);
+	struct weft_pkt own = *pkt;
+	struct weft_conn *conn;
+	int err;
+
+	conn = alloc_conn(child, node, pkt->flow, false,
+			  GFP_ATOMIC | __GFP_NOWARN);
+	if (!conn) {
+		weft_drop(node->wn, skb, WEFT_STAT_drop_memory);
+		return -ENOMEM;
+	}
+	wsk->conn = conn;
+	wsk->road = WEFT_ROAD_WIRE;
+	wsk->addr = weft_net_address(node->wn);
+	wsk->peer_addr = node->addr;
+	wsk->peer_port = pkt->sport;
+	bh_lock_sock(child);
+	weft_engine_accept(&conn->engine, pkt, ktime_get_ns());
+	wsk->peer_max_message = conn->engine.peer_max_message;
+	WRITE_ONCE(child->sk_state, TCP_ESTABLISHED);
+	err = link_conn(conn);
+	if (err) {
+		weft_drop(node->wn, skb, WEFT_STAT_drop_state);
+	} else {
+		weft_node_set_mark(node, pkt->flow, false, WEFT_MARK_OPEN);
+		weft_count(node->wn, WEFT_STAT_opens_passive, 1);
+		input(child, skb, &own);
+	}
+	bh_unlock_sock(child);
+	return err;
+}
+
+void weft_conn_read(struct sock *sk, u32 bytes)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	conn->rx_read += bytes;
+	if (!conn->linked)
+		return;
+	weft_engine_admit(&conn->engine, conn->rx_read + window_of(sk));
+	weft_conn_push(sk);
+}
+
+void weft_conn_shutdown(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	if (!conn->linked)
+		return;
+	weft_engine_write(&conn->engine, conn->tx_end);
+	weft_engine_shutdown(&conn->engine);
+	weft_conn_push(sk);
+}
+
+void weft_conn_abort(struct sock *sk, int error)
+{
+	abort_conn(sk, error);
+}
+
+bool weft_conn_is_over(const struct sock *sk)
+{
+	return !conn_of(sk)->linked;
+}
+
+bool weft_conn_is_sent(const struct sock *sk)
+{
+	const struct weft_conn *conn = conn_of(sk);
+
+	return !conn->linked || conn->engine.snd_una > conn->tx_end;
+}
+
+u64 weft_conn_unsent(const struct sock *sk)
+{
+	const struct weft_conn *conn = conn_of(sk);
+	u64 una = conn->engine.snd_una;
+
+	return conn->linked && una < conn->tx_end ? conn->tx_end - una : 0;
+}

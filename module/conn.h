@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A wire connection: the shell of one engine. */
+#ifndef WEFT_CONN_H
+#define WEFT_CONN_H
+
+#include <linux/hrtimer.h>
+#include <linux/list.h>
+#include <linux/rhashtable.h>
+#include <linux/skbuff.h>
+
+#include "proto/engine.h"
+#include "record.h"
+
+struct sock;
+struct weft_net;
+struct weft_node;
+struct weft_pieces;
+
+/* A flow's name: whose counter, and the number. */
+struct weft_flow_key {
+	const struct weft_node	*node;
+	u64			flow;
+	u64			ours;
+};
+
+/**
+ * struct weft_conn - what a socket has while it is connected over the wire
+ *
+ * Life: made by weft_conn_start() or weft_conn_accept(), freed by RCU when the
+ * socket is destroyed. In weft_net.flows and node->flows until the flow is
+ * DONE or DEAD (@linked). All fields belong to the owner of the socket, except
+ * @events (atomic bits) and what the tables' locks guard.
+ *
+ * @events: WEFT_EV_* that came while the socket was owned by a process
+ * @timer: runs to weft_engine_deadline(); holds a reference to the socket
+ *	while it is queued
+ * @ooo: stored packets beyond the next byte to deliver, by offset
+ * @rx_next: stream offset that goes into the receive queue next
+ * @rx_read: stream offset that the reader has consumed
+ * @scan: where records end in what was delivered (SEQPACKET)
+ * @tx_end: stream offset behind the write queue
+ * @tx_cursor: skb of the write queue where the next new byte is, or NULL
+ * @orphan_end: when an orphan is given up, ns; 0 while there is an fd
+ */
+struct weft_conn {
+	struct rhash_head	hash;
+	struct weft_flow_key	key;
+	struct rcu_head		rcu;
+	struct sock		*sk;
+	struct weft_node	*node;
+	struct list_head	node_link;
+	unsigned long		events;
+	struct hrtimer		timer;
+	u64			timer_at;
+	bool			linked;
+
+	struct sk_buff_head	ooo;
+	u64			rx_next;
+	u64			rx_read;
+	struct weft_scan	scan;
+
+	u64			tx_end;
+	struct sk_buff		*tx_cursor;
+	u64			orphan_end;
+
+	struct weft_engine	engine;
+};
+
+/* Bits of weft_conn.events. */
+#define WEFT_EV_TIMER		0
+#define WEFT_EV_NODE_UP		1
+#define WEFT_EV_NODE_DOWN	2
+
+int weft_conn_init_net(struct weft_net *wn);
+void weft_conn_exit_net(struct weft_net *wn);
+
+/**
+ * weft_conn_start() - connect an owned socket over the wire
+ *
+ * The socket is TCP_SYN_SENT afterwards; weft_sock_set_error() or
+ * TCP_ESTABLISHED follow.
+ */
+int weft_conn_start(struct sock *sk, struct weft_node *node);
+
+/**
+ * weft_conn_accept() - the flow of a new child; BH
+ *
+ * @skb: the OPEN; consumed
+ *
+ * The child, owned by nobody yet, is in the tables afterwards; OPENED has been
+ * sent.
+ */
+int weft_conn_accept(struct sock *child, struct weft_node *node,
+		     struct sk_buff *skb, const struct weft_pkt *pkt);
+
+/**
+ * weft_conn_queue() - bytes to send; sk owned; as weft_local_queue()
+ *
+ * They leave with weft_conn_flush().
+ */
+int weft_conn_queue(struct sock *sk, struct weft_pieces *pieces,
+		    struct sk_buff_head *list);
+bool weft_conn_has_room(const struct sock *sk, size_t len);
+
+/**
+ * weft_conn_flush() - what was queued may be sent
+ * @more: more is coming at once: whole super-packets only
+ */
+void weft_conn_flush(struct sock *sk, bool more);
+
+/** weft_conn_push() - send what may be sent, arm the timer; sk owned */
+void weft_conn_push(struct sock *sk);
+
+/** weft_conn_read() - the reader has consumed @bytes; sk owned */
+void weft_conn_read(struct sock *sk, u32 bytes);
+
+void weft_conn_shutdown(struct sock *sk);
+/** weft_conn_abort() - RESET, and the socket is dead with @error */
+void weft_conn_abort(struct sock *sk, int error);
+/** weft_conn_stop() - wait for the timer; process context, sk not owned */
+void weft_conn_stop(struct sock *sk);
+/** weft_conn_disconnect() - after a connect that failed: as never connected */
+void weft_conn_disconnect(struct sock *sk);
+/** weft_conn_is_over() - neither end has anything to send any more */
+bool weft_conn_is_over(const struct sock *sk);
+/** weft_conn_is_sent() - the peer has everything, our end included */
+bool weft_conn_is_sent(const struct sock *sk);
+/** weft_conn_unsent() - bytes written and not acknowledged */
+u64 weft_conn_unsent(const struct sock *sk);
+
+/** weft_conn_release_cb() - what came while a process owned the socket */
+void weft_conn_release_cb(struct sock *sk);
+int weft_conn_backlog_rcv(struct sock *sk, struct sk_buff *skb);
+/** weft_conn_free() - with the socket; after weft_conn_unlink() or abort */
+void weft_conn_free(struct sock *sk);
+
+/** weft_conn_stray() - answer a packet of a flow that is not there; BH */
+void weft_conn_stray(struct weft_node *node, struct sk_buff *skb,
+		     const struct weft_pkt *pkt);
+
+/** weft_conn_refuse() - RESET for a flow without a socket */
+void weft_conn_refuse(struct weft_node *node, const struct weft_pkt *pkt,
+		      enum weft_reset reason);
+
+#endif /* WEFT_CONN_H */

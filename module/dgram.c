@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DGRAM: one message, one skb, no promise. A receiver whose buffer is full
+ * loses the newest, as with UDP.
+ */
+#include <linux/filter.h>
+#include <linux/net.h>
+#include <net/sock.h>
+
+#include "node.h"
+#include "path.h"
+#include "port.h"
+#include "sock.h"
+
+/* Where a datagram goes. */
+struct target {
+	struct in6_addr	node;
+	u16		port;
+	u32		scope;
+};
+
+/* --- receiving side of both roads --- */
+
+static bool has_buffer(const struct sock *sk, const struct sk_buff *skb)
+{
+	return (u32)atomic_read(&sk->sk_rmem_alloc) + skb->truesize <=
+	       (u32)READ_ONCE(sk->sk_rcvbuf);
+}
+
+/*
+ * To a socket's queue. Takes skb, whose data is the payload; WEFT_STATS when
+ * it was queued, else why it was dropped.
+ */
+static enum weft_stat queue_dgram(struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+	enum weft_stat why = WEFT_STATS;
+
+	if (sk_filter(sk, skb)) {
+		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_filter);
+		return WEFT_STAT_drop_filter;
+	}
+	spin_lock_bh(&q->lock);
+	if (weft_sk(sk)->rx_dead)
+		why = WEFT_STAT_drop_port;
+	else if (!has_buffer(sk, skb))
+		why = WEFT_STAT_drop_rcvbuf;
+	else if (!weft_rmem_may(sk, skb->truesize))
+		why = WEFT_STAT_drop_memory;
+	if (why == WEFT_STATS) {
+		weft_rmem_charge(sk, skb->truesize);
+		weft_sk(sk)->rx_bytes += skb->len;
+		sock_skb_set_dropcount(sk, skb);
+		__skb_queue_tail(q, skb);
+	} else {
+		atomic_inc(&sk->sk_drops);
+	}
+	spin_unlock_bh(&q->lock);
+	if (why == WEFT_STATS)
+		sk->sk_data_ready(sk);
+	else
+		weft_drop(weft_sock_net(sk), skb, why);
+	return why;
+}
+
+static void name_sender(struct sk_buff *skb, const struct in6_addr *from,
+			u16 port, u32 scope)
+{
+	*weft_dgram_cb(skb) = (struct weft_dgram_cb){
+		.from = *from,
+		.port = port,
+		.scope = scope,
+	};
+}
+
+/* Tell the sender that nobody has the port; the ports are turned round. */
+static void refuse(struct weft_node *node, const struct weft_pkt *to)
+{
+	struct weft_pkt pkt = {
+		.kind = WEFT_RESET,
+		.sport = to->dport,
+		.dport = to->sport,
+		.reason = WEFT_RESET_REFUSED,
+	};
+	struct sk_buff *skb;
+
+	if (!__ratelimit(&node->wn->rate_bad))
+		return;
+	skb = alloc_skb(WEFT_HEADROOM, GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		return;
+	skb_reserve(skb, WEFT_HEADROOM);
+	weft_count(node->wn, WEFT_STAT_out_reset, 1);
+	weft_send(node, skb, &pkt, 0);
+}
+
+/* RESET of a datagram: the connected socket that sent it has an error. */
+static void was_refused(struct weft_node *node, struct sk_buff *skb,
+			const struct weft_pkt *pkt)
+{
+	struct in6_addr self = weft_net_address(node->wn);
+	struct sock *sk;
+
+	sk = weft_port_lookup(node->wn, true, &self, pkt->dport, &node->addr,
+			      pkt->sport, skb->dev->ifindex);
+	weft_count(node->wn, WEFT_STAT_resets_in, 1);
+	if (sk) {
+		if (READ_ONCE(sk->sk_state) == TCP_ESTABLISHED) {
+			WRITE_ONCE(sk->sk_err, ECONNREFUSED);
+			sk_error_report(sk);
+		}
+		sock_put(sk);
+	}
+	consume_skb(skb);
+}
+
+void weft_dgram_receive(struct weft_node *node, struct sk_buff *skb,
+			const struct weft_pkt *pkt)
+{
+	struct in6_addr self = weft_net_address(node->wn);
+	u32 scope = skb->dev->ifindex;
+	struct sock *sk;
+
+	if (pkt->kind == WEFT_RESET) {
+		was_refused(node, skb, pkt);
+		return;
+	}
+	if (pkt->offset || pkt->total != pkt->plen) {
+		weft_drop(node->wn, skb, WEFT_STAT_drop_fragment);
+		return;
+	}
+	sk = weft_port_lookup(node->wn, true, &self, pkt->dport, &node->addr,
+			      pkt->sport, scope);
+	if (!sk) {
+		refuse(node, pkt);
+		weft_drop(node->wn, skb, WEFT_STAT_drop_port);
+		return;
+	}
+	if (!pskb_may_pull(skb, pkt->hlen)) {
+		weft_drop(node->wn, skb, WEFT_STAT_drop_memory);
+	} else {
+		__skb_pull(skb, pkt->hlen);
+		name_sender(skb, &node->addr, pkt->sport, 0);
+		queue_dgram(sk, skb);
+	}
+	sock_put(sk);
+}
+
+/* --- sending --- */
+
+/* @to: where it goes, from the call or from the connection; sk owned. */
+static int find_target(struct sock *sk, struct msghdr *msg, struct target *to)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	struct sockaddr_weft sw;
+	int err;
+
+	if (!msg->msg_name) {
+		if (sk->sk_state != TCP_ESTABLISHED)
+			return -EDESTADDRREQ;
+		to->node = wsk->peer_addr;
+		to->port = wsk->peer_port;
+		to->scope = wsk->scope;
+		return 0;
+	}
+	err = weft_addr_read(sk, msg->msg_name, msg->msg_namelen, &sw);
+	if (err)
+		return err;
+	to->node = weft_addr_node(&sw);
+	to->port = be16_to_cpu(sw.sw_port);
+	to->scope = sw.sw_scope;
+	if (!to->port)
+		return -EINVAL;
+	if (ipv6_addr_any(&to->node))
+		to->node = in6addr_loopback;
+	return 0;
+}
+
+static struct sk_buff *make_dgram(struct sock *sk, struct msghdr *msg,
+				  size_t len, int *err)
+{
+	size_t linear = min_t(size_t, len, SKB_MAX_HEAD(WEFT_HEADROOM));
+	struct sk_buff *skb;
+
+	skb = sock_alloc_send_pskb(sk, WEFT_HEADROOM + linear, len - linear,
+				   msg->msg_flags & MSG_DONTWAIT, err,
+				   PAGE_ALLOC_COSTLY_ORDER);
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, WEFT_HEADROOM);
+	skb_put(skb, linear);
+	skb->data_len = len - linear;
+	skb->len = len;
+	*err = skb_copy_datagram_from_iter(skb, 0, &msg->msg_iter, len);
+	if (*err) {
+		kfree_skb(skb);
+		return NULL;
+	}
+	skb->priority = READ_ONCE(sk->sk_priority);
+	skb->mark = READ_ONCE(sk->sk_mark);
+	return skb;
+}
+
+static int send_local(struct sock *sk, struct msghdr *msg, size_t len,
+		      const struct target *to)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	struct in6_addr from = wsk->addr;
+	struct sk_buff *skb;
+	struct sock *peer;
+	int err = 0;
+
+	if (ipv6_addr_any(&from))
+		from = to->node;
+	peer = weft_port_lookup(weft_sock_net(sk), true, &to->node, to->port,
+				&from, wsk->port, 0);
+	if (!peer)
+		return -ECONNREFUSED;
+	skb = make_dgram(sk, msg, len, &err);
+	if (skb) {
+		skb_orphan(skb);
+		name_sender(skb, &from, wsk->port, 0);
+		if (sock_flag(peer, SOCK_RCVTSTAMP))
+			__net_timestamp(skb);
+		weft_count(weft_sock_net(sk), WEFT_STAT_local_bytes, len);
+		queue_dgram(peer, skb);
+	}
+	sock_put(peer);
+	return err;
+}
+
+static int send_wire(struct sock *sk, struct msghdr *msg, size_t len,
+		     const struct target *to)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	struct weft_pkt pkt = {
+		.kind = WEFT_DGRAM,
+		.sport = wsk->port,
+		.dport = to->port,
+		.total = len,
+	};
+	struct weft_node *node;
+	struct sk_buff *skb;
+	int err;
+
+	if (ipv6_addr_loopback(&wsk->addr))
+		return -EINVAL;
+	if (!weft_addr_is_plain(&to->node))
+		return -EHOSTUNREACH;
+	node = weft_node_get(weft_sock_net(sk), &to->node,
+			     to->scope ?: sk->sk_bound_dev_if);
+	if (IS_ERR(node))
+		return PTR_ERR(node);
+	err = -EMSGSIZE;
+	if (len > weft_node_dgram_max(node))
+		goto put;
+	skb = make_dgram(sk, msg, len, &err);
+	if (skb) {
+		/* Not ours any more: a queue may keep it longer than we live */
+		skb_orphan(skb);
+		err = weft_send(node, skb, &pkt, 0);
+	}
+put:
+	weft_node_put(node);
+	return err;
+}
+
+/* A socket that sends has a port, so that it can be answered; sk owned. */
+static int autobind(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+
+	return wsk->port ? 0 : weft_port_bind(sk, &wsk->addr, 0);
+}
+
+int weft_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
+{
+	struct sock *sk = sock->sk;
+	struct target to;
+	int err;
+
+	if (msg->msg_flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (len > WEFT_DGRAM_MAX)
+		return -EMSGSIZE;
+	lock_sock(sk);
+	err = sock_error(sk);
+	if (!err && sk->sk_shutdown & SEND_SHUTDOWN)
+		err = -EPIPE;
+	if (!err)
+		err = find_target(sk, msg, &to);
+	if (!err)
+		err = autobind(sk);
+	release_sock(sk);
+	if (err)
+		return err;
+	if (weft_net_is_self(weft_sock_net(sk), &to.node))
+		err = send_local(sk, msg, len, &to);
+	else
+		err = send_wire(sk, msg, len, &to);
+	return err ?: (int)len;
+}
+
+/* --- receiving --- */
+
+static bool has_dgram(const struct sock *sk)
+{
+	return !skb_queue_empty_lockless(&sk->sk_receive_queue) ||
+	       READ_ONCE(sk->sk_err) ||
+	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN;
+}
+
+/* Take the first, or with MSG_PEEK a reference to it. */
+static struct sk_buff *take_dgram(struct sock *sk, int flags)
+{
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+	struct sk_buff *skb;
+
+	spin_lock_bh(&q->lock);
+	skb = skb_peek(q);
+	if (skb && flags & MSG_PEEK) {
+		refcount_inc(&skb->users);
+	} else if (skb) {
+		__skb_unlink(skb, q);
+		weft_rmem_uncharge(sk, skb->truesize);
+		weft_sk(sk)->rx_bytes -= skb->len;
+	}
+	spin_unlock_bh(&q->lock);
+	return skb;
+}
+
+static struct sk_buff *wait_dgram(struct sock *sk, int flags, int *err)
+{
+	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	struct sk_buff *skb;
+
+	*err = 0;
+	lock_sock(sk);
+	add_wait_queue(sk_sleep(sk), &wait);
+	smp_mb();	/* on the queue before looking: see skwq_has_sleeper() */
+	while (!(skb = take_dgram(sk, flags))) {
+		*err = sock_error(sk);
+		if (*err || sk->sk_shutdown & RCV_SHUTDOWN)
+			break;
+		if (!timeo)
+			*err = -EAGAIN;
+		else if (signal_pending(current))
+			*err = sock_intr_errno(timeo);
+		if (*err)
+			break;
+		sk_wait_event(sk, &timeo, has_dgram(sk), &wait);
+	}
+	remove_wait_queue(sk_sleep(sk), &wait);
+	release_sock(sk);
+	return skb;
+}
+
+int weft_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
+		       int flags)
+{
+	struct sock *sk = sock->sk;
+	struct weft_dgram_cb *cb;
+	struct sk_buff *skb;
+	size_t n;
+	int err;
+
+	if (flags & (MSG_OOB | MSG_ERRQUEUE))
+		return flags & MSG_OOB ? -EOPNOTSUPP : -EAGAIN;
+	skb = wait_dgram(sk, flags, &err);
+	if (!skb)
+		return err;
+	n = min_t(size_t, len, skb->len);
+	if (n < skb->len)
+		msg->msg_flags |= MSG_TRUNC;
+	err = skb_copy_datagram_msg(skb, 0, msg, n);
+	if (!err) {
+		cb = weft_dgram_cb(skb);
+		sock_recv_cmsgs(msg, sk, skb);
+		if (msg->msg_name)
+			msg->msg_namelen = weft_addr_fill(sk, msg->msg_name,
+							  &cb->from, cb->port,
+							  cb->scope);
+		err = flags & MSG_TRUNC ? skb->len : n;
+	}
+	consume_skb(skb);
+	return err;
+}
+
+int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	int err;
+
+	if (!to) {
+		WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+		wsk->peer_port = 0;
+		return 0;
+	}
+	err = autobind(sk);
+	if (err)
+		return err;
+	WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+	wsk->peer_addr = weft_addr_node(to);
+	if (ipv6_addr_any(&wsk->peer_addr))
+		wsk->peer_addr = in6addr_loopback;
+	wsk->peer_port = be16_to_cpu(to->sw_port);
+	wsk->scope = to->sw_scope;
+	smp_store_release(&sk->sk_state, TCP_ESTABLISHED);
+	return 0;
+}
+
+int weft_dgram_pair(struct sock *a, struct sock *b)
+{
+	struct sockaddr_weft to = {};
+	int err;
+
+	to.sw_node[15] = 1;
+	err = autobind(a) ?: autobind(b);
+	if (err)
+		return err;
+	to.sw_port = cpu_to_be16(weft_sk(b)->port);
+	err = weft_dgram_connect(a, &to);
+	to.sw_port = cpu_to_be16(weft_sk(a)->port);
+	return err ?: weft_dgram_connect(b, &to);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Listeners. A child is a whole socket from the moment its OPEN comes: an OPEN
+ * counts only in a session, whose handshake proved the sender's address, so
+ * there is no half-open state to keep small, and the backlog bounds the rest.
+ */
+#include <net/sock.h>
+#include <net/tcp_states.h>
+
+#include "conn.h"
+#include "listen.h"
+#include "node.h"
+#include "path.h"
+#include "port.h"
+#include "sock.h"
+
+void weft_listen_start(struct sock *listener, int backlog)
+{
+	struct sk_buff_head *q = &listener->sk_receive_queue;
+
+	spin_lock_bh(&q->lock);
+	weft_sk(listener)->rx_dead = false;
+	WRITE_ONCE(listener->sk_max_ack_backlog, backlog);
+	WRITE_ONCE(listener->sk_state, TCP_LISTEN);
+	spin_unlock_bh(&q->lock);
+}
+
+int weft_listen_add(struct sock *listener, struct sock *child)
+{
+	struct sk_buff_head *q = &listener->sk_receive_queue;
+	int err = 0;
+
+	spin_lock_bh(&q->lock);
+	if (weft_sk(listener)->rx_dead) {
+		err = -ECONNREFUSED;
+	} else if (sk_acceptq_is_full(listener)) {
+		err = -EAGAIN;
+	} else {
+		list_add_tail(&weft_sk(child)->accept_link,
+			      &weft_sk(listener)->accept_q);
+		sk_acceptq_added(listener);
+	}
+	spin_unlock_bh(&q->lock);
+	return err;
+}
+
+bool weft_listen_is_full(const struct sock *listener)
+{
+	return sk_acceptq_is_full(listener);
+}
+
+struct sock *weft_listen_take(struct sock *listener)
+{
+	struct sk_buff_head *q = &listener->sk_receive_queue;
+	struct weft_sock *child;
+
+	spin_lock_bh(&q->lock);
+	child = list_first_entry_or_null(&weft_sk(listener)->accept_q,
+					 struct weft_sock, accept_link);
+	if (child) {
+		list_del_init(&child->accept_link);
+		sk_acceptq_removed(listener);
+	}
+	spin_unlock_bh(&q->lock);
+	return child ? &child->sk : NULL;
+}
+
+void weft_listen_close(struct sock *listener)
+{
+	struct sk_buff_head *q = &listener->sk_receive_queue;
+	struct sock *child;
+
+	spin_lock_bh(&q->lock);
+	weft_sk(listener)->rx_dead = true;
+	spin_unlock_bh(&q->lock);
+	while ((child = weft_listen_take(listener)))
+		weft_sock_destroy(child);
+}
+
+/* A listener that takes this OPEN, with a reference; NULL: answer @reason. */
+static struct sock *find_listener(struct weft_node *node, struct sk_buff *skb,
+				  const struct weft_pkt *pkt)
+{
+	struct in6_addr self = weft_net_address(node->wn);
+	struct sock *listener;
+	int type;
+
+	type = pkt->type == WEFT_TYPE_STREAM ? SOCK_STREAM : SOCK_SEQPACKET;
+	listener = weft_port_lookup(node->wn, false, &self, pkt->dport,
+				    &node->addr, pkt->sport,
+				    skb->dev->ifindex);
+	if (listener && listener->sk_type != type) {
+		sock_put(listener);
+		return NULL;
+	}
+	return listener;
+}
+
+void weft_listen_open(struct weft_node *node, struct sk_buff *skb,
+		      const struct weft_pkt *pkt)
+{
+	struct sock *listener = find_listener(node, skb, pkt);
+	struct weft_net *wn = node->wn;
+	struct sock *child;
+
+	if (!listener) {
+		weft_conn_refuse(node, pkt, WEFT_RESET_REFUSED);
+		weft_drop(wn, skb, WEFT_STAT_drop_port);
+		return;
+	}
+	if (weft_listen_is_full(listener)) {
+		weft_drop(wn, skb, WEFT_STAT_drop_backlog);
+		goto put;
+	}
+	child = weft_sock_child(listener, GFP_ATOMIC);
+	if (!child) {
+		weft_drop(wn, skb, WEFT_STAT_drop_memory);
+		goto put;
+	}
+	sock_hold(child);
+	if (weft_conn_accept(child, node, skb, pkt))
+		weft_sock_destroy(child);
+	else if (weft_listen_add(listener, child))
+		weft_sock_destroy(child);
+	else
+		listener->sk_data_ready(listener);
+	sock_put(child);
+put:
+	sock_put(listener);
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The local road. The sender's bytes go into the receiver's receive queue,
+ * charged to the receiver, under that queue's lock; the sender waits for the
+ * receiver's buffer. Bytes once queued are never touched again: small writes
+ * make the tail longer, and the reader takes whole skbs out of the queue before
+ * it looks at them.
+ */
+#include <net/sock.h>
+
+#include "listen.h"
+#include "local.h"
+#include "pieces.h"
+#include "port.h"
+#include "sock.h"
+
+static void take_peer(struct sock *sk, struct sock *peer)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+
+	sock_hold(peer);
+	wsk->peer = peer;
+	wsk->road = WEFT_ROAD_LOCAL;
+	wsk->peer_addr = weft_sk(peer)->addr;
+	wsk->peer_port = weft_sk(peer)->port;
+	wsk->peer_max_message = weft_sk(peer)->max_message;
+	smp_store_release(&sk->sk_state, TCP_ESTABLISHED);
+}
+
+static void set_max_message(struct sock *sk)
+{
+	weft_sk(sk)->max_message = max_t(u32, READ_ONCE(sk->sk_rcvbuf) / 2,
+					 WEFT_MAX_MESSAGE_MIN);
+}
+
+void weft_local_pair(struct sock *a, struct sock *b)
+{
+	set_max_message(a);
+	set_max_message(b);
+	take_peer(a, b);
+	take_peer(b, a);
+}
+
+static void unpair(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	struct sock *peer = wsk->peer;
+
+	wsk->peer = NULL;
+	wsk->road = WEFT_ROAD_NONE;
+	wsk->peer_port = 0;
+	sk->sk_state = TCP_CLOSE;
+	sock_put(peer);
+}
+
+int weft_local_connect(struct sock *sk, const struct in6_addr *to, u16 port,
+		       struct sock **wake)
+{
+	struct weft_net *wn = weft_sock_net(sk);
+	struct sock *listener, *child;
+	int err = -ENOMEM;
+
+	listener = weft_port_lookup(wn, false, to, port, &weft_sk(sk)->addr,
+				    weft_sk(sk)->port, 0);
+	if (!listener)
+		return -ECONNREFUSED;
+	if (listener->sk_type != sk->sk_type) {
+		sock_put(listener);
+		return -ECONNREFUSED;
+	}
+	child = weft_sock_child(listener, GFP_KERNEL);
+	if (!child)
+		goto put;
+	weft_sk(child)->addr = *to;
+	set_max_message(sk);
+	set_max_message(child);
+	/* The child may be accepted and written to before we know it. */
+	take_peer(child, sk);
+	err = weft_listen_add(listener, child);
+	if (err) {
+		unpair(child);
+		weft_sock_destroy(child);
+		goto put;
+	}
+	take_peer(sk, child);
+	*wake = listener;
+	return 0;
+put:
+	sock_put(listener);
+	return err;
+}
+
+/* The tail grows by the pieces; false when a new skb is needed. */
+static bool append_tail(struct sock *peer, struct weft_pieces *pieces)
+{
+	struct sk_buff *tail = skb_peek_tail(&peer->sk_receive_queue);
+	u32 len = pieces->len;
+
+	if (!tail || !weft_rmem_may(peer, len) ||
+	    !weft_pieces_append(pieces, tail))
+		return false;
+	weft_rmem_charge(peer, len);
+	weft_sk(peer)->rx_bytes += len;
+	return true;
+}
+
+static int queue_list(struct sock *peer, struct sk_buff_head *list)
+{
+	struct sk_buff *skb;
+	u32 truesize = 0, len = 0;
+
+	skb_queue_walk(list, skb) {
+		truesize += skb->truesize;
+		len += skb->len;
+	}
+	if (!weft_rmem_may(peer, truesize))
+		return -ENOMEM;
+	weft_rmem_charge(peer, truesize);
+	weft_sk(peer)->rx_bytes += len;
+	skb_queue_splice_tail_init(list, &peer->sk_receive_queue);
+	return 0;
+}
+
+/* Try without a new skb; -EAGAIN when it takes one. */
+static int queue_pieces(struct sock *peer, struct weft_pieces *pieces)
+{
+	struct sk_buff_head *q = &peer->sk_receive_queue;
+	int err = 0;
+
+	spin_lock_bh(&q->lock);
+	if (weft_sk(peer)->rx_dead)
+		err = -EPIPE;
+	else if (!append_tail(peer, pieces))
+		err = -EAGAIN;
+	spin_unlock_bh(&q->lock);
+	return err;
+}
+
+static int queue_skbs(struct sock *peer, struct sk_buff_head *list)
+{
+	struct sk_buff_head *q = &peer->sk_receive_queue;
+	int err = -EPIPE;
+
+	spin_lock_bh(&q->lock);
+	if (!weft_sk(peer)->rx_dead)
+		err = queue_list(peer, list);
+	spin_unlock_bh(&q->lock);
+	return err;
+}
+
+int weft_local_queue(struct sock *sk, struct weft_pieces *pieces,
+		     struct sk_buff_head *list)
+{
+	struct sock *peer = weft_sk(sk)->peer;
+	u32 len = pieces->len;
+	struct sk_buff *skb;
+	int err = -EAGAIN;
+
+	if (skb_queue_empty(list)) {
+		err = queue_pieces(peer, pieces);
+		if (err == -EAGAIN) {
+			skb = weft_pieces_skb(pieces, sk->sk_allocation);
+			if (!skb) {
+				err = -ENOMEM;
+				goto drop;
+			}
+			__skb_queue_tail(list, skb);
+		}
+	}
+	if (err == -EAGAIN)
+		err = queue_skbs(peer, list);
+	if (!err)
+		weft_count(weft_sock_net(sk), WEFT_STAT_local_bytes, len);
+drop:
+	weft_pieces_drop(pieces);
+	__skb_queue_purge(list);
+	return err;
+}
+
+bool weft_local_has_room(const struct sock *receiver, size_t len)
+{
+	int used = atomic_read(&receiver->sk_rmem_alloc);
+	int limit = READ_ONCE(receiver->sk_rcvbuf);
+
+	return used <= limit / 2 || used + (int)len <= limit;
+}
+
+static void set_eof(struct sock *peer)
+{
+	struct sk_buff_head *q = &peer->sk_receive_queue;
+
+	spin_lock_bh(&q->lock);
+	weft_sk(peer)->rx_eof = true;
+	spin_unlock_bh(&q->lock);
+}
+
+void weft_local_shutdown(struct sock *sk)
+{
+	set_eof(weft_sk(sk)->peer);
+}
+
+void weft_local_close(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+	bool unread;
+
+	spin_lock_bh(&q->lock);
+	wsk->rx_dead = true;
+	unread = wsk->rx_bytes;
+	spin_unlock_bh(&q->lock);
+	/* Bytes that nobody will read: the peer learns it, as TCP's would. */
+	if (unread)
+		WRITE_ONCE(wsk->peer->sk_err, ECONNRESET);
+	set_eof(wsk->peer);
+}

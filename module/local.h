@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The local road: bytes go into the peer's receive queue. */
+#ifndef WEFT_LOCAL_H
+#define WEFT_LOCAL_H
+
+#include <linux/types.h>
+
+struct in6_addr;
+struct sk_buff_head;
+struct sock;
+struct weft_pieces;
+
+/** weft_local_pair() - connect two sockets to each other; both owned or new */
+void weft_local_pair(struct sock *a, struct sock *b);
+
+/**
+ * weft_local_connect() - to a listener of this node; sk owned
+ * @wake: set to the listener with a reference, to be woken and put by the
+ *	caller once it does not own sk any more
+ *
+ * Return: 0, -ECONNREFUSED, -EAGAIN backlog full, -ENOMEM.
+ */
+int weft_local_connect(struct sock *sk, const struct in6_addr *to, u16 port,
+		       struct sock **wake);
+
+/**
+ * weft_local_queue() - hand bytes to the peer; sk owned
+ * @pieces: bytes, or
+ * @list: skbs, where there are more than pieces hold
+ *
+ * Takes the bytes in any case.
+ *
+ * Return: 0, -EPIPE, -ENOMEM.
+ */
+int weft_local_queue(struct sock *sk, struct weft_pieces *pieces,
+		     struct sk_buff_head *list);
+
+/** weft_local_has_room() - does it take @len more bytes (a whole message)? */
+bool weft_local_has_room(const struct sock *receiver, size_t len);
+
+/** weft_local_shutdown() - we send no more */
+void weft_local_shutdown(struct sock *sk);
+
+/** weft_local_close() - the socket is closed; sk owned; wakes nobody */
+void weft_local_close(struct sock *sk);
+
+#endif /* WEFT_LOCAL_H */

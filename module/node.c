@@ -1,0 +1,722 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Other nodes: who is known, in which state, and for how long. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/random.h>
+#include <linux/slab.h>
+
+#include "link.h"
+#include "net.h"
+#include "node.h"
+#include "path.h"
+#include "trace.h"
+
+/* Nobody has spoken for so long, and no flow needs the node: forget it. */
+#define IDLE_SEC	600
+#define AGEING_DELAY	(60 * HZ)
+/* A probed node answers within this time, or is gone. */
+#define PROBE_DELAY	HZ
+/* A question is not opened again before; less often where there is a place. */
+#define ASK_AGAIN_DELAY	HZ
+#define ASK_WHERE_DELAY	(5 * HZ)
+
+static const u16 ask_ms[] = WEFT_ASK_SCHEDULE_MS;
+
+static const struct rhashtable_params by_addr_params = {
+	.key_len	= sizeof_field(struct weft_node, addr),
+	.key_offset	= offsetof(struct weft_node, addr),
+	.head_offset	= offsetof(struct weft_node, by_addr),
+	.automatic_shrinking = true,
+};
+
+static const struct rhashtable_params by_id_params = {
+	.key_len	= sizeof_field(struct weft_node, local_id),
+	.key_offset	= offsetof(struct weft_node, local_id),
+	.head_offset	= offsetof(struct weft_node, by_id),
+	.automatic_shrinking = true,
+};
+
+struct weft_node *weft_node_find(struct weft_net *wn,
+				 const struct in6_addr *addr)
+{
+	return rhashtable_lookup_fast(&wn->nodes, addr, by_addr_params);
+}
+
+struct weft_node *weft_node_find_id(struct weft_net *wn, u64 local_id)
+{
+	return rhashtable_lookup_fast(&wn->sessions, &local_id, by_id_params);
+}
+
+void weft_node_put(struct weft_node *node)
+{
+	if (refcount_dec_and_test(&node->ref))
+		kfree_rcu(node, rcu);
+}
+
+/* The one place that writes the state; the node's lock is held. */
+static void set_state(struct weft_node *node, enum weft_node_state state)
+{
+	lockdep_assert_held(&node->lock);
+	trace_weft_node_state(&node->addr, node->state, state);
+	WRITE_ONCE(node->state, state);
+}
+
+/* The timer holds a reference while it runs. */
+static void arm_timer(struct weft_node *node, unsigned long delay)
+{
+	lockdep_assert_held(&node->lock);
+	if (!mod_timer(&node->timer, jiffies + delay))
+		weft_node_hold(node);
+}
+
+static void arm_next(struct weft_node *node)
+{
+	unsigned long delay = AGEING_DELAY;
+
+	if (node->asked)
+		delay = msecs_to_jiffies(ask_ms[node->asked] -
+					 ask_ms[node->asked - 1]);
+	else if (node->probing)
+		delay = PROBE_DELAY;
+	arm_timer(node, delay);
+}
+
+static void open_question(struct weft_node *node)
+{
+	node->asked = 1;
+	node->asked_at = jiffies;
+	node->stranger = false;
+	arm_next(node);
+}
+
+static void leave_place(struct weft_node *node)
+{
+	struct net_device *dev = node->dev;
+
+	lockdep_assert_held(&node->lock);
+	if (!dev)
+		return;
+	WRITE_ONCE(node->dev, NULL);
+	netdev_put(dev, &node->dev_tracker);
+}
+
+static void take_place(struct weft_node *node, const struct weft_place *place)
+{
+	lockdep_assert_held(&node->lock);
+	node->remote_id = place->remote_id;
+	memcpy(node->mac, place->mac, sizeof(node->mac));
+	WRITE_ONCE(node->frame, place->frame);
+	WRITE_ONCE(node->version, place->version);
+	if (place->confirmed)
+		WRITE_ONCE(node->confirmed, true);
+	leave_place(node);
+	netdev_hold(place->dev, &node->dev_tracker, GFP_ATOMIC);
+	WRITE_ONCE(node->dev, place->dev);
+	node->asked = 0;
+	WRITE_ONCE(node->probing, false);
+	if (node->state != WEFT_NODE_UP)
+		set_state(node, WEFT_NODE_UP);
+	arm_next(node);
+}
+
+static void take_pending(struct weft_node *node, struct sk_buff_head *pending)
+{
+	lockdep_assert_held(&node->lock);
+	atomic_sub(skb_queue_len(&node->pending), &node->wn->nr_pending);
+	skb_queue_splice_init(&node->pending, pending);
+}
+
+static void drop_pending(struct weft_net *wn, struct sk_buff_head *pending)
+{
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(pending)))
+		weft_drop(wn, skb, WEFT_STAT_drop_unreachable);
+}
+
+static bool is_idle(const struct weft_node *node)
+{
+	return !node->nr_flows && node->state == WEFT_NODE_UP &&
+	       skb_queue_empty(&node->pending);
+}
+
+static void remove_node(struct weft_net *wn, struct weft_node *node)
+{
+	lockdep_assert_held(&wn->nodes_lock);
+	rhashtable_remove_fast(&wn->sessions, &node->by_id, by_id_params);
+	rhashtable_remove_fast(&wn->nodes, &node->by_addr, by_addr_params);
+	list_del_rcu(&node->list);
+	atomic_dec(&wn->nr_nodes);
+}
+
+/* Kill a node; with @only_idle not one that anything needs. */
+static bool bury(struct weft_node *node, int error, bool only_idle)
+{
+	struct weft_net *wn = node->wn;
+	struct sk_buff_head pending;
+	bool was_armed;
+
+	__skb_queue_head_init(&pending);
+	if (READ_ONCE(node->state) == WEFT_NODE_DEAD)
+		return false;
+	spin_lock_bh(&wn->nodes_lock);
+	spin_lock(&node->lock);
+	if (node->state == WEFT_NODE_DEAD || (only_idle && !is_idle(node))) {
+		spin_unlock(&node->lock);
+		spin_unlock_bh(&wn->nodes_lock);
+		return false;
+	}
+	node->error = error;
+	set_state(node, WEFT_NODE_DEAD);
+	leave_place(node);
+	take_pending(node, &pending);
+	was_armed = timer_delete(&node->timer);
+	spin_unlock(&node->lock);
+	remove_node(wn, node);
+	spin_unlock_bh(&wn->nodes_lock);
+
+	drop_pending(wn, &pending);
+	weft_conn_node_down(node);
+	weft_net_unuse_address(wn);
+	if (was_armed)
+		weft_node_put(node);
+	weft_node_put(node);
+	return true;
+}
+
+void weft_node_kill(struct weft_node *node, int error)
+{
+	bury(node, error, false);
+}
+
+bool weft_node_forget(struct weft_node *node)
+{
+	return bury(node, 0, true);
+}
+
+/*
+ * The next question of an open one is due. Returns true when it shall be sent;
+ * else nobody answered, and *@error is set when that is the node's end.
+ */
+static bool is_question_due(struct weft_node *node, int *error,
+			    struct sk_buff_head *pending)
+{
+	lockdep_assert_held(&node->lock);
+	if (node->asked < ARRAY_SIZE(ask_ms) - 1) {
+		node->asked++;
+		return true;
+	}
+	node->asked = 0;
+	take_pending(node, pending);
+	if (node->state == WEFT_NODE_ASKING)
+		*error = EHOSTUNREACH;
+	else if (node->stranger)
+		*error = ECONNRESET;
+	return false;
+}
+
+static bool is_forgotten(const struct weft_node *node)
+{
+	return is_idle(node) &&
+	       ktime_get_boottime_seconds() - node->used >= IDLE_SEC;
+}
+
+static bool is_probe_over(const struct weft_node *node)
+{
+	return node->probing &&
+	       time_after_eq(jiffies, node->probed_at + PROBE_DELAY);
+}
+
+static void timer_expired(struct timer_list *timer)
+{
+	struct weft_node *node = container_of(timer, struct weft_node, timer);
+	struct sk_buff_head pending;
+	bool ask = false, forget = false;
+	int error = 0;
+
+	__skb_queue_head_init(&pending);
+	spin_lock_bh(&node->lock);
+	if (node->state != WEFT_NODE_DEAD) {
+		if (is_probe_over(node))
+			error = ETIMEDOUT;
+		else if (node->asked)
+			ask = is_question_due(node, &error, &pending);
+		else
+			forget = is_forgotten(node);
+		arm_next(node);
+	}
+	spin_unlock_bh(&node->lock);
+
+	drop_pending(node->wn, &pending);
+	if (ask)
+		weft_session_ask(node);
+	if (error || forget)
+		bury(node, error, forget);
+	weft_node_put(node);
+}
+
+static struct weft_node *alloc_node(struct weft_net *wn,
+				    const struct in6_addr *addr, u64 local_id)
+{
+	struct weft_node *node;
+
+	node = kzalloc(sizeof(*node), GFP_ATOMIC | __GFP_NOWARN);
+	if (!node)
+		return NULL;
+	refcount_set(&node->ref, 1);
+	node->wn = wn;
+	node->addr = *addr;
+	node->local_id = local_id;
+	spin_lock_init(&node->lock);
+	__skb_queue_head_init(&node->pending);
+	INIT_LIST_HEAD(&node->flows);
+	timer_setup(&node->timer, timer_expired, 0);
+	weft_node_touch(node);
+	weft_net_use_address(wn);
+	return node;
+}
+
+/* A node that did not get into the tables; into one, perhaps, for a moment. */
+static void give_up_node(struct weft_node *node)
+{
+	spin_lock_bh(&node->lock);
+	set_state(node, WEFT_NODE_DEAD);
+	spin_unlock_bh(&node->lock);
+	weft_net_unuse_address(node->wn);
+	weft_node_put(node);
+}
+
+/* Takes the caller's reference, the tables' from now on, when it succeeds. */
+static int insert_node(struct weft_net *wn, struct weft_node *node)
+{
+	int err;
+
+	lockdep_assert_held(&wn->nodes_lock);
+	if (wn->exiting)
+		return -EHOSTUNREACH;
+	if (weft_node_find_id(wn, node->local_id))
+		return -EEXIST;
+	err = rhashtable_insert_fast(&wn->nodes, &node->by_addr,
+				     by_addr_params);
+	if (err)
+		return err;
+	err = rhashtable_insert_fast(&wn->sessions, &node->by_id, by_id_params);
+	if (err) {
+		rhashtable_remove_fast(&wn->nodes, &node->by_addr,
+				       by_addr_params);
+		return err;
+	}
+	list_add_tail_rcu(&node->list, &wn->node_list);
+	atomic_inc(&wn->nr_nodes);
+	return 0;
+}
+
+/* The node that nothing needs and that was silent longest, with a reference. */
+static struct weft_node *lookup_idlest(struct weft_net *wn)
+{
+	struct weft_node *node, *best = NULL;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(node, &wn->node_list, list) {
+		if (!READ_ONCE(node->nr_flows) && weft_node_is_up(node) &&
+		    (!best || READ_ONCE(node->used) < READ_ONCE(best->used)))
+			best = node;
+	}
+	if (best && !refcount_inc_not_zero(&best->ref))
+		best = NULL;
+	rcu_read_unlock();
+	return best;
+}
+
+/* Is there room for one node more? Forgets an idle one if need be. */
+static bool make_room(struct weft_net *wn)
+{
+	struct weft_node *idlest;
+	bool made;
+
+	if (atomic_read(&wn->nr_nodes) < READ_ONCE(wn->limits.nodes))
+		return true;
+	idlest = lookup_idlest(wn);
+	if (!idlest)
+		return false;
+	made = weft_node_forget(idlest);
+	weft_node_put(idlest);
+	return made;
+}
+
+static u64 draw_id(void)
+{
+	u64 id;
+
+	do {
+		id = get_random_u64();
+	} while (!id);
+	return id;
+}
+
+static struct weft_node *lookup_node(struct weft_net *wn,
+				     const struct in6_addr *addr)
+{
+	struct weft_node *node;
+
+	rcu_read_lock();
+	node = weft_node_find(wn, addr);
+	if (node && !refcount_inc_not_zero(&node->ref))
+		node = NULL;
+	rcu_read_unlock();
+	return node;
+}
+
+/*
+ * Hash @fresh and open its question, or find that somebody else was quicker.
+ * ERR_PTR, or a reference for the caller: to @fresh, or to the other.
+ */
+static struct weft_node *publish_asking(struct weft_net *wn,
+					struct weft_node *fresh)
+{
+	struct weft_node *node;
+	int err;
+
+	spin_lock_bh(&wn->nodes_lock);
+	node = lookup_node(wn, &fresh->addr);
+	if (!node) {
+		err = insert_node(wn, fresh);
+		node = err ? ERR_PTR(err) : fresh;
+	}
+	if (node == fresh) {
+		weft_node_hold(fresh);
+		spin_lock(&fresh->lock);
+		open_question(fresh);
+		spin_unlock(&fresh->lock);
+	}
+	spin_unlock_bh(&wn->nodes_lock);
+	return node;
+}
+
+struct weft_node *weft_node_get(struct weft_net *wn,
+				const struct in6_addr *addr, int ifindex)
+{
+	struct weft_node *node, *fresh;
+
+	node = lookup_node(wn, addr);
+	if (node)
+		return node;
+	if (!weft_addr_is_plain(addr) || !weft_link_frame(wn, ifindex))
+		return ERR_PTR(-EHOSTUNREACH);
+	if (!make_room(wn))
+		return ERR_PTR(-EAGAIN);
+	fresh = alloc_node(wn, addr, draw_id());
+	if (!fresh)
+		return ERR_PTR(-ENOMEM);
+	fresh->ifindex = ifindex;
+	node = publish_asking(wn, fresh);
+	if (node == fresh)
+		weft_session_ask(node);
+	else
+		give_up_node(fresh);
+	return node;
+}
+
+struct weft_node *weft_node_make(struct weft_net *wn,
+				 const struct in6_addr *addr,
+				 const struct in6_addr *own, u64 local_id,
+				 const struct weft_place *place,
+				 enum weft_stat *why)
+{
+	struct in6_addr now;
+	struct weft_node *node;
+	int err = -EEXIST;
+
+	*why = WEFT_STAT_drop_limit;
+	if (!make_room(wn))
+		return NULL;
+	*why = WEFT_STAT_drop_memory;
+	node = alloc_node(wn, addr, local_id);
+	if (!node)
+		return NULL;
+
+	*why = WEFT_STAT_drop_hello;
+	spin_lock_bh(&wn->nodes_lock);
+	now = weft_net_address(wn);
+	if (ipv6_addr_equal(&now, own) && weft_link_find(wn, place->dev) &&
+	    !weft_node_find(wn, addr))
+		err = insert_node(wn, node);
+	if (!err) {
+		spin_lock(&node->lock);
+		take_place(node, place);
+		spin_unlock(&node->lock);
+	}
+	spin_unlock_bh(&wn->nodes_lock);
+	if (err) {
+		give_up_node(node);
+		return NULL;
+	}
+	return node;
+}
+
+/* Change our id of a session; both locks are held. */
+static bool rehash(struct weft_node *node, u64 local_id)
+{
+	struct weft_net *wn = node->wn;
+
+	lockdep_assert_held(&wn->nodes_lock);
+	lockdep_assert_held(&node->lock);
+	if (local_id == node->local_id)
+		return true;
+	if (weft_node_find_id(wn, local_id))
+		return false;
+	rhashtable_remove_fast(&wn->sessions, &node->by_id, by_id_params);
+	WRITE_ONCE(node->local_id, local_id);
+	/* Without memory for it the session is deaf, and will be asked anew. */
+	return !rhashtable_insert_fast(&wn->sessions, &node->by_id,
+				       by_id_params);
+}
+
+/* Is a question about this node open? */
+static bool is_open(const struct weft_node *node)
+{
+	return node->state == WEFT_NODE_ASKING ||
+	       (node->state == WEFT_NODE_UP && (node->asked || !node->dev));
+}
+
+bool weft_node_settle(struct weft_node *node, u64 local_id,
+		      const struct weft_place *place)
+{
+	struct weft_net *wn = node->wn;
+	struct sk_buff_head pending;
+	bool settled;
+
+	__skb_queue_head_init(&pending);
+	spin_lock_bh(&wn->nodes_lock);
+	spin_lock(&node->lock);
+	settled = is_open(node) && weft_link_find(wn, place->dev) &&
+		  rehash(node, local_id);
+	if (settled) {
+		take_place(node, place);
+		take_pending(node, &pending);
+	}
+	spin_unlock(&node->lock);
+	spin_unlock_bh(&wn->nodes_lock);
+	if (!settled)
+		return false;
+	weft_send_pending(node, &pending);
+	weft_conn_node_up(node);
+	return true;
+}
+
+void weft_node_confirm(struct weft_node *node, u64 remote_id)
+{
+	spin_lock_bh(&node->lock);
+	if (node->state == WEFT_NODE_UP && !node->confirmed) {
+		node->remote_id = remote_id ?: node->remote_id;
+		WRITE_ONCE(node->confirmed, true);
+	}
+	spin_unlock_bh(&node->lock);
+}
+
+void weft_node_alive(struct weft_node *node)
+{
+	bool warn = false;
+
+	spin_lock_bh(&node->lock);
+	if (node->probing) {
+		WRITE_ONCE(node->probing, false);
+		warn = !node->warned;
+		node->warned = true;
+	}
+	spin_unlock_bh(&node->lock);
+	if (warn)
+		net_notice_ratelimited("weft: two machines use the address %pI6c: change net.weft.node of one\n",
+				       &node->addr);
+}
+
+void weft_node_doubt(struct weft_node *node)
+{
+	bool probe;
+
+	spin_lock_bh(&node->lock);
+	probe = node->state == WEFT_NODE_UP && !node->probing &&
+		(!node->probed_at ||
+		 time_after_eq(jiffies, node->probed_at + PROBE_DELAY));
+	if (probe) {
+		WRITE_ONCE(node->probing, true);
+		node->probed_at = jiffies;
+		arm_next(node);
+	}
+	spin_unlock_bh(&node->lock);
+	if (!probe)
+		return;
+	weft_count(node->wn, WEFT_STAT_node_conflicts, 1);
+	weft_send_probe(node);
+}
+
+void weft_node_seek(struct weft_node *node)
+{
+	unsigned long delay;
+	bool ask;
+
+	spin_lock_bh(&node->lock);
+	delay = node->dev ? ASK_WHERE_DELAY : ASK_AGAIN_DELAY;
+	ask = node->state == WEFT_NODE_UP && !node->asked &&
+	      time_after_eq(jiffies, node->asked_at + delay);
+	if (ask)
+		open_question(node);
+	spin_unlock_bh(&node->lock);
+	if (ask)
+		weft_session_ask(node);
+}
+
+void weft_node_ask_anew(struct weft_node *node)
+{
+	struct weft_net *wn = node->wn;
+	bool ask;
+
+	spin_lock_bh(&wn->nodes_lock);
+	spin_lock(&node->lock);
+	ask = node->state == WEFT_NODE_UP && !node->confirmed &&
+	      time_after_eq(jiffies, node->asked_at + ASK_AGAIN_DELAY) &&
+	      rehash(node, draw_id());
+	if (ask) {
+		leave_place(node);
+		node->remote_id = 0;
+		set_state(node, WEFT_NODE_ASKING);
+		open_question(node);
+	}
+	spin_unlock(&node->lock);
+	spin_unlock_bh(&wn->nodes_lock);
+	if (ask)
+		weft_session_ask(node);
+}
+
+static u32 frame_of(const struct weft_node *node, const struct net_device *dev)
+{
+	u32 frame = READ_ONCE(node->frame);
+
+	if (!frame)
+		frame = weft_link_frame(node->wn, node->ifindex);
+	if (dev)
+		frame = min(frame, READ_ONCE(dev->mtu));
+	return max_t(u32, frame, WEFT_FRAME_MIN);
+}
+
+u32 weft_node_mss(const struct weft_node *node, u32 *super_max)
+{
+	u32 most = WEFT_SUPER_MAX, segs = U16_MAX;
+	const struct net_device *dev;
+	u32 mss;
+
+	rcu_read_lock();
+	dev = READ_ONCE(node->dev);
+	mss = min_t(u32, frame_of(node, dev) - WEFT_HLEN_DATA, most);
+	if (dev) {
+		most = min_t(u32, most, READ_ONCE(dev->gso_max_size) -
+					LL_MAX_HEADER - WEFT_HLEN_DATA);
+		segs = min_t(u32, segs, READ_ONCE(dev->gso_max_segs));
+	}
+	rcu_read_unlock();
+	*super_max = max(min(most / mss, segs), 1U) * mss;
+	return mss;
+}
+
+u32 weft_node_dgram_max(const struct weft_node *node)
+{
+	u32 frame;
+
+	rcu_read_lock();
+	frame = frame_of(node, READ_ONCE(node->dev));
+	rcu_read_unlock();
+	return min_t(u32, frame - WEFT_HLEN_DGRAM, WEFT_SUPER_MAX);
+}
+
+u64 weft_node_new_flow(struct weft_node *node)
+{
+	u64 flow;
+
+	spin_lock_bh(&node->lock);
+	flow = max(node->ours.top, 1ULL);
+	weft_marks_set(&node->ours, flow, WEFT_MARK_OPEN);
+	spin_unlock_bh(&node->lock);
+	return flow;
+}
+
+static struct weft_marks *marks_of(struct weft_node *node, bool ours)
+{
+	return ours ? &node->ours : &node->theirs;
+}
+
+enum weft_mark weft_node_get_mark(struct weft_node *node, u64 flow, bool ours)
+{
+	enum weft_mark mark;
+
+	spin_lock_bh(&node->lock);
+	mark = weft_marks_get(marks_of(node, ours), flow);
+	spin_unlock_bh(&node->lock);
+	return mark;
+}
+
+void weft_node_set_mark(struct weft_node *node, u64 flow, bool ours,
+			enum weft_mark mark)
+{
+	spin_lock_bh(&node->lock);
+	weft_marks_set(marks_of(node, ours), flow, mark);
+	spin_unlock_bh(&node->lock);
+}
+
+int weft_node_init_net(struct weft_net *wn)
+{
+	int err;
+
+	INIT_LIST_HEAD(&wn->node_list);
+	spin_lock_init(&wn->nodes_lock);
+	err = rhashtable_init(&wn->nodes, &by_addr_params);
+	if (err)
+		return err;
+	err = rhashtable_init(&wn->sessions, &by_id_params);
+	if (err)
+		rhashtable_destroy(&wn->nodes);
+	return err;
+}
+
+static struct weft_node *lookup_first(struct weft_net *wn)
+{
+	struct weft_node *node;
+
+	spin_lock_bh(&wn->nodes_lock);
+	wn->exiting = true;
+	node = list_first_entry_or_null(&wn->node_list, struct weft_node, list);
+	if (node)
+		weft_node_hold(node);
+	spin_unlock_bh(&wn->nodes_lock);
+	return node;
+}
+
+void weft_node_exit_net(struct weft_net *wn)
+{
+	struct weft_node *node;
+
+	while ((node = lookup_first(wn))) {
+		weft_node_kill(node, ENETDOWN);
+		timer_shutdown_sync(&node->timer);
+		weft_node_put(node);
+	}
+}
+
+void weft_node_free_net(struct weft_net *wn)
+{
+	rhashtable_destroy(&wn->sessions);
+	rhashtable_destroy(&wn->nodes);
+}
+
+void weft_node_leave_device(struct weft_net *wn, struct net_device *dev)
+{
+	struct weft_node *node;
+
+	spin_lock_bh(&wn->nodes_lock);
+	list_for_each_entry(node, &wn->node_list, list) {
+		spin_lock(&node->lock);
+		if (node->dev == dev)
+			leave_place(node);
+		spin_unlock(&node->lock);
+	}
+	spin_unlock_bh(&wn->nodes_lock);
+}

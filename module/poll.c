@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Readiness of a socket, by one set of rules for poll and for blocking calls. */
+#include <linux/poll.h>
+#include <net/sock.h>
+
+#include "conn.h"
+#include "local.h"
+#include "sock.h"
+
+/*
+ * May @len more bytes be written? Half a buffer that is free takes any message
+ * that is allowed, so what poll calls writable never blocks.
+ */
+bool weft_sock_has_room(const struct sock *sk, size_t len)
+{
+	switch (weft_sk(sk)->road) {
+	case WEFT_ROAD_LOCAL:
+		return weft_local_has_room(weft_sk(sk)->peer, len);
+	case WEFT_ROAD_WIRE:
+		return weft_conn_has_room(sk, len);
+	default:
+		return true;
+	}
+}
+
+bool weft_sock_is_readable(const struct sock *sk)
+{
+	const struct weft_sock *wsk = weft_sk(sk);
+	u32 whole = READ_ONCE(wsk->rx_bytes) - READ_ONCE(wsk->rx_partial);
+
+	if (weft_is_dgram(sk))
+		return !skb_queue_empty_lockless(&sk->sk_receive_queue);
+	if (sk->sk_type == SOCK_SEQPACKET)
+		return whole > 0;
+	return (int)whole >= sock_rcvlowat(sk, 0, INT_MAX);
+}
+
+int weft_sock_may_send(struct sock *sk)
+{
+	if (sk->sk_err)
+		return sock_error(sk);
+	if (sk->sk_shutdown & SEND_SHUTDOWN)
+		return -EPIPE;
+	if (sk->sk_state != TCP_ESTABLISHED)
+		return sk->sk_state == TCP_SYN_SENT ? -EAGAIN : -ENOTCONN;
+	return 0;
+}
+
+static bool has_children(const struct sock *sk)
+{
+	return !list_empty_careful(&weft_sk(sk)->accept_q);
+}
+
+/* How much of the conversation is over: RCV_SHUTDOWN, SEND_SHUTDOWN bits. */
+static int what_is_shut(const struct sock *sk, int state)
+{
+	const struct weft_sock *wsk = weft_sk(sk);
+	int shut = READ_ONCE(sk->sk_shutdown);
+
+	if (READ_ONCE(wsk->rx_eof))
+		shut |= RCV_SHUTDOWN;
+	/* AF_UNIX's messages end both ways when the peer is gone. */
+	if (sk->sk_type == SOCK_SEQPACKET && state == TCP_ESTABLISHED &&
+	    wsk->road == WEFT_ROAD_LOCAL &&
+	    READ_ONCE(weft_sk(wsk->peer)->rx_dead))
+		shut = SHUTDOWN_MASK;
+	return shut;
+}
+
+static __poll_t poll_writable(struct sock *sk)
+{
+	const __poll_t out = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+
+	if (weft_sock_has_room(sk, INT_MAX / 2))
+		return out;
+	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	/* Room made before the bit was seen: look again; pairs with the
+	 * barrier in wake_writer().
+	 */
+	smp_mb__after_atomic();
+	return weft_sock_has_room(sk, INT_MAX / 2) ? out : 0;
+}
+
+static __poll_t poll_dgram(struct sock *sk)
+{
+	__poll_t mask = 0;
+
+	if (READ_ONCE(sk->sk_err))
+		mask |= EPOLLERR;
+	if (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN)
+		mask |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
+	if (READ_ONCE(sk->sk_shutdown) == SHUTDOWN_MASK)
+		mask |= EPOLLHUP;
+	if (weft_sock_is_readable(sk))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (sock_writeable(sk))
+		mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+	else
+		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	return mask;
+}
+
+static __poll_t poll_stream(struct sock *sk)
+{
+	int state = smp_load_acquire(&sk->sk_state);
+	int shut = what_is_shut(sk, state);
+	__poll_t mask = 0;
+
+	if (READ_ONCE(sk->sk_err))
+		mask |= EPOLLERR;
+	if (shut == SHUTDOWN_MASK || state == TCP_CLOSE)
+		mask |= EPOLLHUP;
+	if (shut & RCV_SHUTDOWN)
+		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+	if (state == TCP_SYN_SENT)
+		return mask;
+	if (weft_sock_is_readable(sk))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (shut & SEND_SHUTDOWN || state != TCP_ESTABLISHED)
+		return mask | EPOLLOUT | EPOLLWRNORM;
+	return mask | poll_writable(sk);
+}
+
+__poll_t weft_poll(struct file *file, struct socket *sock, poll_table *wait)
+{
+	struct sock *sk = sock->sk;
+
+	sock_poll_wait(file, sock, wait);
+	WRITE_ONCE(weft_sk(sk)->polled, true);
+	if (weft_is_dgram(sk))
+		return poll_dgram(sk);
+	if (READ_ONCE(sk->sk_state) == TCP_LISTEN)
+		return has_children(sk) ? EPOLLIN | EPOLLRDNORM : 0;
+	return poll_stream(sk);
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Bound sockets by class and port; a socket is in at most once. */
+#include <linux/random.h>
+#include <linux/rhashtable.h>
+#include <net/sock.h>
+
+#include "port.h"
+#include "sock.h"
+
+/* Class and port make the key, so that one table serves both classes. */
+static u32 port_key(bool dgram, u16 port)
+{
+	return (dgram ? 0x10000 : 0) | port;
+}
+
+static u32 hash_key(const void *data, u32 len, u32 seed)
+{
+	return jhash_1word(*(const u32 *)data, seed);
+}
+
+static u32 hash_sock(const void *data, u32 len, u32 seed)
+{
+	const struct weft_sock *wsk = data;
+	u32 key = port_key(weft_is_dgram(&wsk->sk), wsk->port);
+
+	return hash_key(&key, sizeof(key), seed);
+}
+
+static int differs(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct weft_sock *wsk = obj;
+
+	return port_key(weft_is_dgram(&wsk->sk), wsk->port) !=
+	       *(const u32 *)arg->key;
+}
+
+static const struct rhashtable_params port_params = {
+	.head_offset = offsetof(struct weft_sock, port_node),
+	.key_len = sizeof(u32),
+	.hashfn = hash_key,
+	.obj_hashfn = hash_sock,
+	.obj_cmpfn = differs,
+	.automatic_shrinking = true,
+};
+
+int weft_port_init_net(struct weft_net *wn)
+{
+	spin_lock_init(&wn->ports_lock);
+	atomic_set(&wn->next_port, get_random_u32());
+	return rhltable_init(&wn->ports, &port_params);
+}
+
+void weft_port_exit_net(struct weft_net *wn)
+{
+	rhltable_destroy(&wn->ports);
+}
+
+static bool overlaps(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return ipv6_addr_any(a) || ipv6_addr_any(b) || ipv6_addr_equal(a, b);
+}
+
+/* SO_REUSEADDR: as TCP without TIME_WAIT, and as UDP. */
+static bool may_share(const struct sock *a, const struct sock *b)
+{
+	return a->sk_reuse && b->sk_reuse &&
+	       a->sk_state != TCP_LISTEN && b->sk_state != TCP_LISTEN;
+}
+
+static bool is_taken(struct weft_net *wn, struct sock *sk,
+		     const struct in6_addr *addr, u16 port)
+{
+	u32 key = port_key(weft_is_dgram(sk), port);
+	struct rhlist_head *list, *pos;
+	struct weft_sock *other;
+	bool taken = false;
+
+	rcu_read_lock();
+	list = rhltable_lookup(&wn->ports, &key, port_params);
+	rhl_for_each_entry_rcu(other, pos, list, port_node)
+		if (&other->sk != sk && overlaps(&other->addr, addr) &&
+		    !may_share(&other->sk, sk))
+			taken = true;
+	rcu_read_unlock();
+	return taken;
+}
+
+static int insert_port(struct weft_net *wn, struct sock *sk,
+		       const struct in6_addr *addr, u16 port)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	int err;
+
+	if (is_taken(wn, sk, addr, port))
+		return -EADDRINUSE;
+	wsk->addr = *addr;
+	wsk->port = port;
+	err = rhltable_insert(&wn->ports, &wsk->port_node, port_params);
+	if (err) {
+		wsk->port = 0;
+		return err;
+	}
+	wsk->hashed = true;
+	atomic_inc(&wn->address_users);
+	return 0;
+}
+
+static u16 next_ephemeral(struct weft_net *wn)
+{
+	const u32 span = WEFT_PORT_EPHEMERAL_MAX - WEFT_PORT_EPHEMERAL_MIN + 1;
+
+	return WEFT_PORT_EPHEMERAL_MIN +
+	       (u32)atomic_inc_return(&wn->next_port) % span;
+}
+
+static int insert_ephemeral(struct weft_net *wn, struct sock *sk,
+			    const struct in6_addr *addr)
+{
+	int tries = WEFT_PORT_EPHEMERAL_MAX - WEFT_PORT_EPHEMERAL_MIN + 1;
+	int err;
+
+	do {
+		err = insert_port(wn, sk, addr, next_ephemeral(wn));
+	} while (err == -EADDRINUSE && --tries);
+	return err;
+}
+
+int weft_port_bind(struct sock *sk, const struct in6_addr *addr, u16 port)
+{
+	struct weft_net *wn = weft_sock_net(sk);
+	int err;
+
+	if (port && port < PROT_SOCK &&
+	    !ns_capable(sock_net(sk)->user_ns, CAP_NET_BIND_SERVICE))
+		return -EACCES;
+	spin_lock_bh(&wn->ports_lock);
+	err = port ? insert_port(wn, sk, addr, port) :
+		     insert_ephemeral(wn, sk, addr);
+	spin_unlock_bh(&wn->ports_lock);
+	return err;
+}
+
+void weft_port_unbind(struct sock *sk)
+{
+	struct weft_net *wn = weft_sock_net(sk);
+	struct weft_sock *wsk = weft_sk(sk);
+
+	if (!wsk->hashed)
+		return;
+	spin_lock_bh(&wn->ports_lock);
+	rhltable_remove(&wn->ports, &wsk->port_node, port_params);
+	spin_unlock_bh(&wn->ports_lock);
+	wsk->hashed = false;
+	atomic_dec(&wn->address_users);
+}
+
+u16 weft_port_name(struct weft_net *wn)
+{
+	int tries = 64;
+	u16 port;
+	u32 key;
+
+	rcu_read_lock();
+	do {
+		port = next_ephemeral(wn);
+		key = port_key(false, port);
+	} while (rhltable_lookup(&wn->ports, &key, port_params) && --tries);
+	rcu_read_unlock();
+	return port;
+}
+
+bool weft_port_may_listen(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk), *other;
+	struct weft_net *wn = weft_sock_net(sk);
+	u32 key = port_key(false, wsk->port);
+	struct rhlist_head *list, *pos;
+	bool may = true;
+
+	rcu_read_lock();
+	list = rhltable_lookup(&wn->ports, &key, port_params);
+	rhl_for_each_entry_rcu(other, pos, list, port_node)
+		if (other != wsk && overlaps(&other->addr, &wsk->addr) &&
+		    READ_ONCE(other->sk.sk_state) == TCP_LISTEN)
+			may = false;
+	rcu_read_unlock();
+	return may;
+}
+
+/*
+ * How well a socket suits: -1 not at all; connected to just this sender beats
+ * bound to an address, which beats bound to any.
+ */
+static int score(struct weft_sock *wsk, const struct in6_addr *to,
+		 const struct in6_addr *from, u16 from_port, int dif)
+{
+	int bound = READ_ONCE(wsk->sk.sk_bound_dev_if);
+	int points = 0;
+
+	if (!ipv6_addr_any(&wsk->addr)) {
+		if (!ipv6_addr_equal(&wsk->addr, to))
+			return -1;
+		points = 1;
+	}
+	if (bound && bound != dif)
+		return -1;
+	if (weft_is_dgram(&wsk->sk)) {
+		if (READ_ONCE(wsk->sk.sk_state) != TCP_ESTABLISHED)
+			return points;
+		if (wsk->peer_port != from_port ||
+		    !ipv6_addr_equal(&wsk->peer_addr, from))
+			return -1;
+		return points + 2;
+	}
+	return READ_ONCE(wsk->sk.sk_state) == TCP_LISTEN ? points : -1;
+}
+
+struct sock *weft_port_lookup(struct weft_net *wn, bool dgram,
+			      const struct in6_addr *to, u16 port,
+			      const struct in6_addr *from, u16 from_port,
+			      int dif)
+{
+	u32 key = port_key(dgram, port);
+	struct rhlist_head *list, *pos;
+	struct weft_sock *wsk;
+	struct sock *best = NULL;
+	int points = -1;
+
+	rcu_read_lock();
+	list = rhltable_lookup(&wn->ports, &key, port_params);
+	rhl_for_each_entry_rcu(wsk, pos, list, port_node) {
+		int own = score(wsk, to, from, from_port, dif);
+
+		if (own > points) {
+			points = own;
+			best = &wsk->sk;
+		}
+	}
+	if (best && !refcount_inc_not_zero(&best->sk_refcnt))
+		best = NULL;
+	rcu_read_unlock();
+	return best;
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Packets out: header, sum, and the device. */
+#include <linux/etherdevice.h>
+#include <linux/hash.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <net/checksum.h>
+
+#include "net.h"
+#include "node.h"
+#include "path.h"
+
+/* All nodes together hold at most as many datagrams as so many full ones. */
+#define PENDING_NODES	16
+
+/* Behind the header of a packet without payload: short frames are padded. */
+#define BARE_TAILROOM	64
+
+/*
+ * Where a packet goes: a copy of what a node's lock guards.
+ * @dev is borrowed under RCU.
+ */
+struct way {
+	struct net_device	*dev;
+	u8			mac[ETH_ALEN];
+	u8			version;
+	bool			introduce;
+	u32			frame;
+	u64			local_id;
+	u64			remote_id;
+};
+
+/* What of a datagram's struct weft_pkt must be kept while it waits. */
+struct waiting {
+	u16	sport;
+	u16	dport;
+	u32	id;
+	u32	offset;
+	u32	total;
+};
+
+static struct waiting *waiting_cb(struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct waiting) > sizeof(skb->cb));
+	return (struct waiting *)skb->cb;
+}
+
+static void count_out(struct weft_net *wn, const struct sk_buff *skb, u8 kind)
+{
+	static const u8 stat_of[WEFT_KINDS] = {
+		[WEFT_WHO]		= WEFT_STAT_out_who,
+		[WEFT_HERE]		= WEFT_STAT_out_here,
+		[WEFT_BADSESSION]	= WEFT_STAT_out_badsession,
+	};
+
+	weft_count(wn, WEFT_STAT_out_packets, 1);
+	weft_count(wn, WEFT_STAT_out_bytes, skb->len);
+	if (stat_of[kind])
+		weft_count(wn, stat_of[kind], 1);
+}
+
+/* Packets of one flow, and they alone, share a queue of the device. */
+static u32 hash_flow(const struct weft_pkt *pkt)
+{
+	u64 flow = pkt->flow << 1 | (pkt->flags & WEFT_F_OPENER);
+
+	if (pkt->kind == WEFT_DGRAM)
+		flow = (u64)pkt->sport << 16 | pkt->dport;
+	return hash_64(pkt->session ^ hash_64(flow, 64), 32) ?: 1;
+}
+
+/* The core carries it whole as far as it can, and segment() cuts it there. */
+static void mark_super(struct sk_buff *skb, u32 mss)
+{
+	struct skb_shared_info *shinfo = skb_shinfo(skb);
+	unsigned int plen = skb->len - skb_transport_offset(skb);
+
+	shinfo->gso_size = mss;
+	shinfo->gso_segs = DIV_ROUND_UP(plen, mss);
+	shinfo->gso_type = SKB_GSO_SCTP;
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_headroom(skb);
+	skb->csum_offset = offsetof(struct weft_wire_start, check);
+}
+
+/*
+ * Put the header in front of the payload. It is written here once and for all:
+ * clones of the frame share it from now on.
+ */
+static void put_header(struct sk_buff *skb, struct weft_pkt *pkt, u32 mss)
+{
+	unsigned int plen = skb->len;
+	struct weft_wire_start *start;
+	u8 header[WEFT_HLEN_MAX];
+	unsigned int hlen;
+
+	pkt->plen = plen;
+	hlen = weft_packet_build(pkt, header);
+	start = skb_push(skb, hlen);
+	memcpy(start, header, hlen);
+	skb_reset_network_header(skb);
+	skb_set_transport_header(skb, hlen);
+	if (plen > mss) {
+		mark_super(skb, mss);
+		return;
+	}
+	start->check = csum_fold(skb_checksum(skb, 0, skb->len, 0));
+	skb->ip_summed = CHECKSUM_NONE;
+}
+
+/* Give a finished packet to its device; consumes skb. RCU. */
+static int transmit(struct sk_buff *skb, struct net_device *dev, const u8 *mac,
+		    const struct weft_pkt *pkt)
+{
+	int err;
+
+	count_out(weft_net(dev_net(dev)), skb, pkt->kind);
+	skb->dev = dev;
+	skb->protocol = cpu_to_be16(weft_ethertype);
+	skb_set_hash(skb, hash_flow(pkt), PKT_HASH_TYPE_L4);
+	err = dev_hard_header(skb, dev, weft_ethertype, mac, NULL, skb->len);
+	if (err < 0) {
+		kfree_skb(skb);
+		return err;
+	}
+	err = dev_queue_xmit(skb);
+	return err == -ENETDOWN ? err : 0;
+}
+
+void weft_send_hello(const struct net_device *dev, const struct in6_addr *to,
+		     u64 id, struct weft_pkt *pkt)
+{
+	struct in6_addr own = weft_net_address(weft_net(dev_net(dev)));
+	struct weft_hello *hello = &pkt->hello;
+
+	BUILD_BUG_ON(sizeof(own) != sizeof(hello->from));
+	memcpy(hello->from, &own, sizeof(hello->from));
+	memcpy(hello->to, to, sizeof(hello->to));
+	hello->session = id;
+	hello->version_min = WEFT_VERSION_MIN;
+	hello->version_max = WEFT_VERSION_MAX;
+	hello->features = 0;
+	hello->frame = READ_ONCE(dev->mtu);
+}
+
+static struct sk_buff *alloc_bare(void)
+{
+	struct sk_buff *skb = alloc_skb(WEFT_HEADROOM + BARE_TAILROOM,
+					GFP_ATOMIC | __GFP_NOWARN);
+
+	if (skb)
+		skb_reserve(skb, WEFT_HEADROOM);
+	return skb;
+}
+
+int weft_send_frame(struct net_device *dev, const u8 *mac,
+		    struct weft_pkt *pkt)
+{
+	struct sk_buff *skb = alloc_bare();
+
+	if (!skb) {
+		weft_drop(weft_net(dev_net(dev)), NULL,
+			  WEFT_STAT_drop_memory);
+		return -ENOMEM;
+	}
+	pkt->version = WEFT_VERSION_MAX;
+	put_header(skb, pkt, U32_MAX);
+	return transmit(skb, dev, mac, pkt);
+}
+
+void weft_send_reply(struct weft_net *wn, const struct sk_buff *to,
+		     struct weft_pkt *pkt)
+{
+	weft_send_frame(to->dev, eth_hdr(to)->h_source, pkt);
+}
+
+/* A datagram waits for a way. Returns false, and takes nothing, when full. */
+static bool queue_pending(struct weft_node *node, struct sk_buff *skb,
+			  const struct weft_pkt *pkt)
+{
+	struct waiting *waiting = waiting_cb(skb);
+	int most = READ_ONCE(node->wn->limits.pending);
+
+	lockdep_assert_held(&node->lock);
+	if (skb_queue_len(&node->pending) >= most ||
+	    atomic_read(&node->wn->nr_pending) >= most * PENDING_NODES)
+		return false;
+	atomic_inc(&node->wn->nr_pending);
+	waiting->sport = pkt->sport;
+	waiting->dport = pkt->dport;
+	waiting->id = pkt->id;
+	waiting->offset = pkt->offset;
+	waiting->total = pkt->total;
+	__skb_queue_tail(&node->pending, skb);
+	return true;
+}
+
+static void fill_way(const struct weft_node *node, struct way *way)
+{
+	lockdep_assert_held(&node->lock);
+	way->dev = node->dev;
+	memcpy(way->mac, node->mac, sizeof(way->mac));
+	way->version = node->version;
+	way->introduce = !node->confirmed;
+	way->frame = min(node->frame, READ_ONCE(node->dev->mtu));
+	way->local_id = node->local_id;
+	way->remote_id = node->remote_id;
+}
+
+/*
+ * What becomes of a packet: a way is filled, or there is none now (a datagram
+ * then waits, if it may), or never will be.
+ */
+enum outlook {
+	OUTLOOK_WAY,
+	OUTLOOK_WAITS,
+	OUTLOOK_FULL,
+	OUTLOOK_NO_PLACE,
+	OUTLOOK_ASKING,
+	OUTLOOK_DEAD,
+};
+
+static enum outlook find_way(struct weft_node *node, struct way *way,
+			     struct sk_buff *skb, const struct weft_pkt *pkt)
+{
+	lockdep_assert_held(&node->lock);
+	if (node->state == WEFT_NODE_DEAD)
+		return OUTLOOK_DEAD;
+	if (node->state == WEFT_NODE_UP && node->dev) {
+		fill_way(node, way);
+		return OUTLOOK_WAY;
+	}
+	if (pkt->kind == WEFT_DGRAM)
+		return queue_pending(node, skb, pkt) ? OUTLOOK_WAITS :
+						       OUTLOOK_FULL;
+	return node->state == WEFT_NODE_UP ? OUTLOOK_NO_PLACE : OUTLOOK_ASKING;
+}
+
+static void introduce(struct weft_node *node, const struct way *way,
+		      struct weft_pkt *pkt)
+{
+	pkt->flags |= WEFT_F_INTRO;
+	weft_send_hello(way->dev, &node->addr, way->local_id, pkt);
+}
+
+static void number_packet(struct weft_node *node, const struct way *way,
+			  struct weft_pkt *pkt, unsigned int segs)
+{
+	pkt->version = way->version;
+	pkt->session = way->remote_id;
+	pkt->number = atomic64_fetch_add(segs, &node->number);
+}
+
+/* A packet too big for its introduction follows one that carries it. */
+static void introduce_ahead(struct weft_node *node, const struct way *way)
+{
+	struct weft_pkt pkt = { .kind = WEFT_PROBE };
+	struct sk_buff *skb = alloc_bare();
+
+	if (!skb) {
+		weft_drop(node->wn, NULL, WEFT_STAT_drop_memory);
+		return;
+	}
+	introduce(node, way, &pkt);
+	number_packet(node, way, &pkt, 1);
+	put_header(skb, &pkt, U32_MAX);
+	transmit(skb, way->dev, way->mac, &pkt);
+}
+
+/* Send over a way; consumes skb. RCU. */
+static int send_along(struct weft_node *node, const struct way *way,
+		      struct sk_buff *skb, struct weft_pkt *pkt, u32 mss)
+{
+	u32 segment = pkt->kind == WEFT_DATA ? min(skb->len, mss) : skb->len;
+	u32 room = way->frame - min(way->frame, segment);
+
+	if (room < weft_packet_hlen(pkt->kind, 0) ||
+	    skb->len > WEFT_SUPER_MAX ||
+	    WARN_ON_ONCE(skb_headroom(skb) < WEFT_HEADROOM)) {
+		kfree_skb(skb);
+		return -EMSGSIZE;
+	}
+	pkt->flags &= ~WEFT_F_INTRO;
+	if (way->introduce) {
+		if (room >= weft_packet_hlen(pkt->kind, WEFT_F_INTRO))
+			introduce(node, way, pkt);
+		else
+			introduce_ahead(node, way);
+	}
+	number_packet(node, way, pkt,
+		      segment ? DIV_ROUND_UP(skb->len, segment) : 1);
+	put_header(skb, pkt, segment);
+	weft_node_touch(node);
+	return transmit(skb, way->dev, way->mac, pkt);
+}
+
+int weft_send(struct weft_node *node, struct sk_buff *skb,
+	      struct weft_pkt *pkt, u32 mss)
+{
+	enum outlook outlook;
+	struct way way;
+	int err = 0;
+
+	rcu_read_lock();
+	spin_lock_bh(&node->lock);
+	outlook = find_way(node, &way, skb, pkt);
+	spin_unlock_bh(&node->lock);
+
+	switch (outlook) {
+	case OUTLOOK_WAY:
+		err = send_along(node, &way, skb, pkt, mss);
+		break;
+	case OUTLOOK_WAITS:
+		weft_node_seek(node);
+		break;
+	case OUTLOOK_FULL:
+		weft_drop(node->wn, skb, WEFT_STAT_drop_limit);
+		break;
+	case OUTLOOK_NO_PLACE:
+		weft_drop(node->wn, skb, WEFT_STAT_drop_device);
+		weft_node_seek(node);
+		err = -ENETDOWN;
+		break;
+	case OUTLOOK_ASKING:
+		kfree_skb(skb);
+		err = -EHOSTUNREACH;
+		break;
+	case OUTLOOK_DEAD:
+		kfree_skb(skb);
+		err = -(node->error ?: EHOSTUNREACH);
+		break;
+	}
+	rcu_read_unlock();
+	return err;
+}
+
+int weft_send_bare(struct weft_node *node, struct weft_pkt *pkt)
+{
+	struct sk_buff *skb = alloc_bare();
+
+	if (!skb)
+		return -ENOMEM;
+	return weft_send(node, skb, pkt, U32_MAX);
+}
+
+void weft_send_probe(struct weft_node *node)
+{
+	struct weft_pkt pkt = { .kind = WEFT_PROBE };
+
+	weft_send_bare(node, &pkt);
+}
+
+void weft_send_pending(struct weft_node *node, struct sk_buff_head *pending)
+{
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(pending))) {
+		const struct waiting *waiting = waiting_cb(skb);
+		struct weft_pkt pkt = {
+			.kind	= WEFT_DGRAM,
+			.sport	= waiting->sport,
+			.dport	= waiting->dport,
+			.id	= waiting->id,
+			.offset	= waiting->offset,
+			.total	= waiting->total,
+		};
+
+		if (weft_send(node, skb, &pkt, U32_MAX))
+			weft_drop(node->wn, NULL, WEFT_STAT_drop_unreachable);
+	}
+}

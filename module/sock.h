@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* struct weft_sock: what every weft socket has, and who guards it. */
+#ifndef WEFT_SOCK_H
+#define WEFT_SOCK_H
+
+#include <linux/in6.h>
+#include <linux/net.h>
+#include <linux/poll.h>
+#include <linux/rhashtable.h>
+#include <linux/weft.h>
+#include <net/sock.h>
+
+#include "net.h"
+
+struct weft_conn;
+
+/* Which road a connected socket's bytes take. */
+enum weft_road {
+	WEFT_ROAD_NONE = 0,
+	WEFT_ROAD_LOCAL,
+	WEFT_ROAD_WIRE,
+};
+
+/**
+ * struct weft_sock - a weft socket
+ *
+ * Guards. "Own": lock_sock(), or bh_lock_sock() and nobody owns it. "Queue":
+ * sk_receive_queue.lock, a leaf that other sockets' owners may take to hand
+ * over bytes, wake nobody under it.
+ *
+ * Receive memory (sk_rmem_alloc with sk_forward_alloc): of a wire connection
+ * under Own, of any other socket under Queue. A socket is connected over one
+ * road for all its life, so the two never meet.
+ *
+ * @sk: sk_state takes TCP_CLOSE, TCP_SYN_SENT, TCP_ESTABLISHED, TCP_LISTEN
+ * @addr: bound or own address; Own, constant while in a table
+ * @peer_addr: of a connected socket; Own
+ * @port: 0 while unbound; Own, constant while in a table
+ * @peer_port: 0 while not connected; Own
+ * @scope: interface index given with @peer_addr
+ * @road: Own, constant once sk_state is TCP_ESTABLISHED
+ * @inet6: answers addresses in AF_INET6 form; never changes
+ * @hashed: in the port table
+ * @polled: .poll was called: each append is an event (edge-triggered epoll)
+ * @max_message: largest message we take; set when connected
+ * @peer_max_message: largest message the peer takes
+ * @port_node: in weft_net.ports
+ * @net_node: in weft_net.socks, and @orphan_node in weft_net.orphans
+ * @peer: LOCAL: the other end, a strong reference; Own
+ * @conn: WIRE: the flow; Own, freed when the socket dies
+ *
+ * @reader: skbs taken from sk_receive_queue by the reader; Own
+ * @reader_bytes: what the reader may read of them (whole messages); Own
+ * @rx_bytes: unread, in both queues, records' lengths counted; Queue
+ * @rx_partial: of them, bytes of a message that is not complete; Queue
+ * @rx_eof: the peer sends no more; Queue
+ * @rx_dead: we take no more: closed, or no longer listening; Queue
+ *
+ * @accept_q: LISTEN: children not accepted yet, each with a reference; Queue
+ * @accept_link: child in the listener's @accept_q
+ */
+struct weft_sock {
+	struct sock		sk;
+
+	struct in6_addr		addr;
+	struct in6_addr		peer_addr;
+	u16			port;
+	u16			peer_port;
+	u32			scope;
+	u8			road;
+	bool			inet6;
+	bool			hashed;
+	bool			polled;
+	u32			max_message;
+	u32			peer_max_message;
+	struct rhlist_head	port_node;
+	struct hlist_node	net_node;
+	struct hlist_node	orphan_node;
+	struct sock		*peer;
+	struct weft_conn	*conn;
+
+	struct sk_buff_head	reader;
+	u32			reader_bytes;
+	u32			rx_bytes;
+	u32			rx_partial;
+	bool			rx_eof;
+	bool			rx_dead;
+
+	struct list_head	accept_q;
+	struct list_head	accept_link;
+};
+
+static inline struct weft_sock *weft_sk(const struct sock *sk)
+{
+	return (struct weft_sock *)sk;
+}
+
+static inline struct weft_net *weft_sock_net(const struct sock *sk)
+{
+	return weft_net(sock_net(sk));
+}
+
+/* Type classes: ports of streams and of datagrams are apart. */
+static inline bool weft_is_dgram(const struct sock *sk)
+{
+	return sk->sk_type == SOCK_DGRAM;
+}
+
+/**
+ * struct weft_cb - skb->cb of skbs in write and receive queues
+ * @offset: WIRE: stream offset of the first byte
+ * @pos: where that byte is in the skb
+ * @len: bytes from there
+ * @own: made by us: its frags may be added to
+ */
+struct weft_cb {
+	u64	offset;
+	u32	pos;
+	u32	len;
+	bool	own;
+};
+
+/* skb->cb of a received datagram. */
+struct weft_dgram_cb {
+	struct in6_addr	from;
+	u32		scope;
+	u16		port;
+};
+
+static inline struct weft_cb *weft_cb(struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct weft_cb) > SOCK_SKB_CB_OFFSET);
+	return (struct weft_cb *)skb->cb;
+}
+
+static inline struct weft_dgram_cb *weft_dgram_cb(struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct weft_dgram_cb) > SOCK_SKB_CB_OFFSET);
+	return (struct weft_dgram_cb *)skb->cb;
+}
+
+/*
+ * Receive memory; the guard is told above. weft_rmem_may(): does the memory of
+ * all weft sockets (net.weft.mem) allow @size more?
+ */
+static inline bool weft_rmem_may(struct sock *sk, u32 size)
+{
+	int delta = (int)size - sk->sk_forward_alloc;
+
+	return delta <= 0 || __sk_mem_schedule(sk, delta, SK_MEM_RECV);
+}
+
+static inline void weft_rmem_charge(struct sock *sk, u32 size)
+{
+	atomic_add(size, &sk->sk_rmem_alloc);
+	sk_mem_charge(sk, size);
+}
+
+static inline void weft_rmem_uncharge(struct sock *sk, u32 size)
+{
+	atomic_sub(size, &sk->sk_rmem_alloc);
+	sk_mem_uncharge(sk, size);
+}
+
+/* Names: user's form and ours. name.c */
+
+/**
+ * weft_addr_read() - a user's address
+ * @min: bytes that must be there
+ *
+ * Return: 0, -EINVAL (short, reserved not 0), -EAFNOSUPPORT.
+ */
+int weft_addr_read(const struct sock *sk, const void *uaddr, int len,
+		   struct sockaddr_weft *sw);
+
+/** weft_addr_fill() - an address for the user: 28 bytes, all written */
+int weft_addr_fill(const struct sock *sk, void *to, const struct in6_addr *node,
+		   u16 port, u32 scope);
+
+static inline struct in6_addr weft_addr_node(const struct sockaddr_weft *sw)
+{
+	struct in6_addr node;
+
+	memcpy(&node, sw->sw_node, sizeof(node));
+	return node;
+}
+
+/**
+ * weft_sock_alloc() - a socket of this family, hashed nowhere
+ * @kern: as sk_alloc()
+ *
+ * Return: NULL without memory.
+ */
+struct sock *weft_sock_alloc(struct net *net, struct socket *sock, int type,
+			     bool inet6, gfp_t gfp, int kern);
+
+/**
+ * weft_sock_child() - the socket of a connection that a listener got
+ *
+ * Takes type, naming, options and @addr, @port from the listener.
+ */
+struct sock *weft_sock_child(struct sock *listener, gfp_t gfp);
+
+/**
+ * weft_sock_destroy() - end a child that no program has seen
+ *
+ * Takes the caller's reference. BH or process context, no lock held.
+ */
+void weft_sock_destroy(struct sock *sk);
+
+/** weft_sock_close() - the fd is closed; takes its reference; may linger */
+void weft_sock_close(struct sock *sk);
+
+/** weft_sock_orphan_end() - an orphan's flow is over; its owner calls */
+void weft_sock_orphan_end(struct sock *sk);
+
+/* Readiness, as poll and the blocking calls see it. poll.c */
+bool weft_sock_has_room(const struct sock *sk, size_t len);
+bool weft_sock_is_readable(const struct sock *sk);
+__poll_t weft_poll(struct file *file, struct socket *sock, poll_table *wait);
+
+/** weft_sock_may_send() - 0, or the error a send gets; sk owned */
+int weft_sock_may_send(struct sock *sk);
+
+/* The proto_ops calls that a type has for itself. */
+int weft_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
+int weft_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
+			int flags);
+int weft_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
+int weft_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
+		       int flags);
+/** weft_dgram_connect() - @to NULL: disconnect; sk owned */
+int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to);
+int weft_dgram_pair(struct sock *a, struct sock *b);
+int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
+		    unsigned int len);
+int weft_getsockopt(struct socket *sock, int level, int name,
+		    char __user *val, int __user *len);
+int weft_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
+/** weft_sock_ioctl() - SIOCINQ, SIOCOUTQ; what io_uring calls */
+int weft_sock_ioctl(struct sock *sk, int cmd, int *karg);
+int weft_set_rcvlowat(struct sock *sk, int val);
+
+#endif /* WEFT_SOCK_H */

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Socket options, ioctls and the receive low-water mark. */
+#include <asm/ioctls.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <net/sock.h>
+
+#include "conn.h"
+#include "sock.h"
+
+static u32 get_max_message(struct sock *sk)
+{
+	return weft_sk(sk)->max_message;
+}
+
+static u32 get_peer_max_message(struct sock *sk)
+{
+	return weft_sk(sk)->peer_max_message;
+}
+
+/* One row an option of SOL_WEFT. */
+static const struct {
+	int	name;
+	u32	(*get)(struct sock *sk);
+} options[] = {
+	{ WEFT_MAX_MESSAGE,		get_max_message },
+	{ WEFT_PEER_MAX_MESSAGE,	get_peer_max_message },
+};
+
+static int put_int(char __user *val, int __user *optlen, int value)
+{
+	int len;
+
+	if (get_user(len, optlen))
+		return -EFAULT;
+	if (len < 0)
+		return -EINVAL;
+	len = min_t(int, len, sizeof(value));
+	if (put_user(len, optlen) || copy_to_user(val, &value, len))
+		return -EFAULT;
+	return 0;
+}
+
+/*
+ * Programs written for TCP set TCP_NODELAY and go away when they can't. weft
+ * never delays, so the answer is always yes.
+ */
+static bool is_nodelay(const struct sock *sk, int level, int name)
+{
+	return level == IPPROTO_TCP && name == TCP_NODELAY &&
+	       sk->sk_type == SOCK_STREAM;
+}
+
+int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
+		    unsigned int len)
+{
+	int value;
+
+	if (!is_nodelay(sock->sk, level, name))
+		return -ENOPROTOOPT;
+	if (len < sizeof(value))
+		return -EINVAL;
+	return copy_from_sockptr(&value, val, sizeof(value)) ? -EFAULT : 0;
+}
+
+int weft_getsockopt(struct socket *sock, int level, int name,
+		    char __user *val, int __user *len)
+{
+	struct sock *sk = sock->sk;
+	unsigned int i;
+	u32 value;
+
+	if (is_nodelay(sk, level, name))
+		return put_int(val, len, 1);
+	if (level != SOL_WEFT)
+		return -ENOPROTOOPT;
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
+		if (options[i].name != name)
+			continue;
+		lock_sock(sk);
+		value = options[i].get(sk);
+		release_sock(sk);
+		return put_int(val, len, value);
+	}
+	return -ENOPROTOOPT;
+}
+
+int weft_set_rcvlowat(struct sock *sk, int val)
+{
+	WRITE_ONCE(sk->sk_rcvlowat, val ?: 1);
+	if (weft_sock_is_readable(sk))
+		sk->sk_data_ready(sk);
+	return 0;
+}
+
+/* Bytes to read; for messages the whole of the first, as UDP says it. */
+static int get_inq(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+	struct sk_buff *skb;
+	u32 bytes;
+
+	spin_lock_bh(&q->lock);
+	bytes = wsk->rx_bytes - wsk->rx_partial;
+	if (weft_is_dgram(sk)) {
+		skb = skb_peek(q);
+		bytes = skb ? skb->len : 0;
+	}
+	spin_unlock_bh(&q->lock);
+	return min_t(u32, bytes, INT_MAX);
+}
+
+static int get_outq(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+
+	switch (wsk->road) {
+	case WEFT_ROAD_LOCAL:
+		return READ_ONCE(weft_sk(wsk->peer)->rx_bytes);
+	case WEFT_ROAD_WIRE:
+		return min_t(u64, weft_conn_unsent(sk), INT_MAX);
+	default:
+		return sk_wmem_alloc_get(sk);
+	}
+}
+
+int weft_sock_ioctl(struct sock *sk, int cmd, int *karg)
+{
+	int err = 0;
+
+	lock_sock(sk);
+	if (sk->sk_state == TCP_LISTEN)
+		err = -EINVAL;
+	else if (cmd == SIOCINQ)
+		*karg = get_inq(sk);
+	else if (cmd == SIOCOUTQ)
+		*karg = get_outq(sk);
+	else
+		err = -ENOIOCTLCMD;
+	release_sock(sk);
+	return err;
+}
+
+int weft_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
+{
+	int value, err;
+
+	if (cmd != SIOCINQ && cmd != SIOCOUTQ)
+		return -ENOIOCTLCMD;
+	err = weft_sock_ioctl(sock->sk, cmd, &value);
+	return err ?: put_user(value, (int __user *)arg);
+}

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0
+# Every source file, once. Read by Kbuild, module/tests/Kbuild and selftests/host/Makefile.
+
+# module/
+weft-module-files := \
+	main.c \
+	net.c \
+	stats.c \
+	trace.c \
+	sysctl.c \
+	af.c \
+	name.c \
+	poll.c \
+	stream.c \
+	dgram.c \
+	sockopt.c \
+	proc.c \
+	port.c \
+	conn.c \
+	listen.c \
+	local.c \
+	pieces.c \
+	record.c \
+	node.c \
+	session.c \
+	send.c \
+	receive.c \
+	offload.c \
+	link.c
+
+# module/proto/
+weft-proto-files := \
+	packet.c \
+	marks.c \
+	engine.c \
+	rtx.c \
+	range.c \
+	rtt.c \
+	cc.c
+
+# module/tests/: one file per file of proto/, and the simulator
+weft-kunit-files := \
+	packet_kunit.c \
+	marks_kunit.c \
+	range_kunit.c \
+	rtt_kunit.c \
+	cc_kunit.c \
+	sim.c \
+	sim_kunit.c

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * STREAM and SEQPACKET: send and receive. Both are bytes in order; a SEQPACKET
+ * message is its length and then its bytes.
+ */
+#include <linux/net.h>
+#include <linux/splice.h>
+#include <net/sock.h>
+
+#include "conn.h"
+#include "local.h"
+#include "pieces.h"
+#include "sock.h"
+
+static bool is_seqpacket(const struct sock *sk)
+{
+	return sk->sk_type == SOCK_SEQPACKET;
+}
+
+/* The local peer's reader has news; sk is not owned. */
+static void wake_reader(struct sock *sk)
+{
+	struct sock *peer = READ_ONCE(weft_sk(sk)->peer);
+
+	if (peer)
+		peer->sk_data_ready(peer);
+}
+
+/* We made room in our receive buffer: the local peer may write; not owned. */
+static void wake_writer(struct sock *sk)
+{
+	struct sock *peer = READ_ONCE(weft_sk(sk)->peer);
+
+	/* Pairs with poll_writable() and wait_room(): room is made, then the
+	 * bit is looked at.
+	 */
+	smp_mb();
+	if (peer && weft_local_has_room(sk, INT_MAX / 2))
+		peer->sk_write_space(peer);
+}
+
+/* --- sending --- */
+
+/* Let the wire have what is queued for it; sk owned. */
+static void flush_bytes(struct sock *sk, bool more)
+{
+	if (weft_sk(sk)->road == WEFT_ROAD_WIRE && weft_sk(sk)->conn)
+		weft_conn_flush(sk, more);
+}
+
+static bool may_go_on(struct sock *sk, size_t len)
+{
+	return sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN ||
+	       (sk->sk_state == TCP_ESTABLISHED && weft_sock_has_room(sk, len));
+}
+
+static void want_space(struct sock *sk)
+{
+	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	if (sk->sk_socket)
+		set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	smp_mb__after_atomic();
+}
+
+/*
+ * Sleep until bytes may be sent or never will be; the receiver of those sent
+ * so far is woken first.
+ */
+static int sleep_for_room(struct sock *sk, size_t len, long *timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+
+	if (!*timeo)
+		return -EAGAIN;
+	if (signal_pending(current))
+		return sock_intr_errno(*timeo);
+	flush_bytes(sk, false);
+	release_sock(sk);
+	wake_reader(sk);
+	lock_sock(sk);
+	add_wait_queue(sk_sleep(sk), &wait);
+	want_space(sk);
+	sk_wait_event(sk, timeo, may_go_on(sk, len), &wait);
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return 0;
+}
+
+/* Until @len bytes have room; sk owned. */
+static int wait_room(struct sock *sk, size_t len, long *timeo)
+{
+	for (;;) {
+		int err = weft_sock_may_send(sk);
+
+		if (!err && weft_sock_has_room(sk, len))
+			return 0;
+		if (err && err != -EAGAIN)
+			return err;
+		want_space(sk);
+		if (may_go_on(sk, len))
+			continue;
+		err = sleep_for_room(sk, len, timeo);
+		if (err)
+			return err;
+	}
+}
+
+static int queue_bytes(struct sock *sk, struct weft_pieces *pieces,
+		       struct sk_buff_head *list)
+{
+	if (weft_sk(sk)->road == WEFT_ROAD_LOCAL)
+		return weft_local_queue(sk, pieces, list);
+	return weft_conn_queue(sk, pieces, list);
+}
+
+static int send_chunk(struct sock *sk, struct msghdr *msg, size_t len)
+{
+	struct weft_pieces pieces;
+	struct sk_buff_head none;
+	int err;
+
+	__skb_queue_head_init(&none);
+	err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, -1);
+	return err ?: queue_bytes(sk, &pieces, &none);
+}
+
+static int send_bytes(struct sock *sk, struct msghdr *msg, size_t len,
+		      long timeo)
+{
+	size_t sent = 0;
+	int err = 0;
+
+	while (sent < len || !len) {
+		size_t n = min_t(size_t, len - sent, WEFT_CHUNK_BYTES);
+
+		err = len ? wait_room(sk, 1, &timeo) : weft_sock_may_send(sk);
+		if (err || !len)
+			break;
+		err = send_chunk(sk, msg, n);
+		if (err)
+			break;
+		sent += n;
+		flush_bytes(sk, sent < len);
+	}
+	if (sent && err)
+		flush_bytes(sk, false);
+	return sent ? (int)sent : err;
+}
+
+/* A message that one skb cannot hold: whole in a list before it is queued. */
+static int gather(struct sock *sk, struct msghdr *msg, size_t len,
+		  struct sk_buff_head *list)
+{
+	s64 record = len;
+
+	while (len) {
+		size_t n = min_t(size_t, len, WEFT_RECORD_CHUNK);
+		struct weft_pieces pieces;
+		struct sk_buff *skb;
+		int err;
+
+		err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, n, record);
+		if (err)
+			return err;
+		skb = weft_pieces_skb(&pieces, sk->sk_allocation);
+		if (!skb) {
+			weft_pieces_drop(&pieces);
+			return -ENOMEM;
+		}
+		__skb_queue_tail(list, skb);
+		len -= n;
+		record = -1;
+	}
+	return 0;
+}
+
+static int send_message(struct sock *sk, struct msghdr *msg, size_t len,
+			long timeo)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	struct weft_pieces pieces = { .n = 0 };
+	struct sk_buff_head list;
+	int err;
+
+	err = wait_room(sk, 0, &timeo);
+	if (err)
+		return err;
+	if (len > min_t(size_t, READ_ONCE(sk->sk_sndbuf),
+			wsk->peer_max_message))
+		return -EMSGSIZE;
+	err = wait_room(sk, len + WEFT_RECORD_BYTES, &timeo);
+	if (err)
+		return err;
+	__skb_queue_head_init(&list);
+	if (len <= WEFT_RECORD_CHUNK)
+		err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, len);
+	else
+		err = gather(sk, msg, len, &list);
+	if (err) {
+		__skb_queue_purge(&list);
+		return err;
+	}
+	err = queue_bytes(sk, &pieces, &list);
+	if (err)
+		return err;
+	flush_bytes(sk, false);
+	return len;
+}
+
+int weft_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
+{
+	struct sock *sk = sock->sk;
+	long timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
+	int ret;
+
+	if (msg->msg_flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	len = min_t(size_t, len, INT_MAX);
+	lock_sock(sk);
+	sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	if (is_seqpacket(sk))
+		ret = send_message(sk, msg, len, timeo);
+	else
+		ret = send_bytes(sk, msg, len, timeo);
+	if (ret < 0 && !is_seqpacket(sk))
+		ret = sk_stream_error(sk, msg->msg_flags, ret);
+	release_sock(sk);
+	if (ret >= 0)
+		wake_reader(sk);
+	return ret;
+}
+
+/* --- receiving --- */
+
+/* Everything that came is the reader's from now on. */
+static void take_all(struct sock *sk)
+{
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+	struct weft_sock *wsk = weft_sk(sk);
+
+	spin_lock_bh(&q->lock);
+	skb_queue_splice_tail_init(q, &wsk->reader);
+	wsk->reader_bytes = wsk->rx_bytes - wsk->rx_partial;
+	spin_unlock_bh(&q->lock);
+}
+
+/* Bytes [@seek, @seek + @n) of what the reader has, to the user. */
+static int copy_to_user_msg(struct sock *sk, struct msghdr *msg, u32 seek,
+			    u32 n)
+{
+	struct sk_buff *skb;
+	int err = 0;
+
+	skb_queue_walk(&weft_sk(sk)->reader, skb) {
+		struct weft_cb *cb = weft_cb(skb);
+		u32 part;
+
+		if (seek >= cb->len) {
+			seek -= cb->len;
+			continue;
+		}
+		part = min(n, cb->len - seek);
+		err = skb_copy_datagram_msg(skb, cb->pos + seek, msg, part);
+		n -= part;
+		seek = 0;
+		if (err || !n)
+			break;
+	}
+	return err;
+}
+
+/* The length of the message that the reader has first. */
+static u32 first_record(struct sock *sk)
+{
+	u8 head[WEFT_RECORD_BYTES];
+	struct sk_buff *skb;
+	u32 have = 0;
+	__be32 length;
+
+	skb_queue_walk(&weft_sk(sk)->reader, skb) {
+		struct weft_cb *cb = weft_cb(skb);
+		u32 part = min_t(u32, sizeof(head) - have, cb->len);
+
+		if (skb_copy_bits(skb, cb->pos, head + have, part))
+			return 0;
+		have += part;
+		if (have == sizeof(head))
+			break;
+	}
+	memcpy(&length, head, sizeof(length));
+	return be32_to_cpu(length);
+}
+
+/* @n bytes have been read: free, uncharge, tell the flow. */
+static void consume(struct sock *sk, u32 n)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	struct sk_buff_head done;
+	u32 left = n, truesize = 0;
+	struct sk_buff *skb;
+
+	__skb_queue_head_init(&done);
+	while (left && (skb = skb_peek(&wsk->reader))) {
+		struct weft_cb *cb = weft_cb(skb);
+		u32 part = min(left, cb->len);
+
+		cb->pos += part;
+		cb->len -= part;
+		left -= part;
+		if (cb->len)
+			break;
+		__skb_unlink(skb, &wsk->reader);
+		__skb_queue_tail(&done, skb);
+		truesize += skb->truesize;
+	}
+	spin_lock_bh(&sk->sk_receive_queue.lock);
+	wsk->rx_bytes -= n;
+	weft_rmem_uncharge(sk, truesize);
+	spin_unlock_bh(&sk->sk_receive_queue.lock);
+	wsk->reader_bytes -= n;
+	if (wsk->road == WEFT_ROAD_WIRE)
+		weft_conn_read(sk, n);
+	while ((skb = __skb_dequeue(&done)))
+		consume_skb(skb);
+}
+
+static bool has_news(const struct sock *sk)
+{
+	const struct weft_sock *wsk = weft_sk(sk);
+
+	return READ_ONCE(wsk->rx_bytes) - READ_ONCE(wsk->rx_partial) >
+		       wsk->reader_bytes ||
+	       READ_ONCE(wsk->rx_eof) || READ_ONCE(sk->sk_err) ||
+	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN ||
+	       (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED &&
+		READ_ONCE(sk->sk_state) != TCP_SYN_SENT);
+}
+
+/* Sleep until something changed; sk owned, released meanwhile. */
+static int wait_news(struct sock *sk, long *timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+
+	if (!*timeo)
+		return -EAGAIN;
+	if (signal_pending(current))
+		return sock_intr_errno(*timeo);
+	release_sock(sk);
+	wake_writer(sk);
+	lock_sock(sk);
+	add_wait_queue(sk_sleep(sk), &wait);
+	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
+	smp_mb();	/* on the queue before looking: see skwq_has_sleeper() */
+	sk_wait_event(sk, timeo, has_news(sk), &wait);
+	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return 0;
+}
+
+/*
+ * Nothing is there to read: why?
+ *
+ * Return: 1 wait and look again, 0 end of the stream, or negative errno.
+ */
+static int why_nothing(struct sock *sk)
+{
+	int err = sock_error(sk);
+
+	if (err)
+		return err;
+	if (sk->sk_shutdown & RCV_SHUTDOWN || READ_ONCE(weft_sk(sk)->rx_eof)) {
+		/* The end may have come behind bytes: look once more. */
+		take_all(sk);
+		return weft_sk(sk)->reader_bytes ? 1 : 0;
+	}
+	if (sk->sk_state == TCP_CLOSE || sk->sk_state == TCP_LISTEN)
+		return -ENOTCONN;
+	return 1;
+}
+
+/* Until the reader has unread bytes. As why_nothing(), 1: it has. */
+static int wait_bytes(struct sock *sk, u32 beyond, long *timeo)
+{
+	for (;;) {
+		int why;
+
+		take_all(sk);
+		if (weft_sk(sk)->reader_bytes > beyond)
+			return 1;
+		why = why_nothing(sk);
+		if (why <= 0)
+			return why;
+		if (weft_sk(sk)->reader_bytes > beyond)
+			return 1;
+		why = wait_news(sk, timeo);
+		if (why)
+			return why;
+	}
+}
+
+static int recv_bytes(struct sock *sk, struct msghdr *msg, size_t len,
+		      int flags, long timeo)
+{
+	int target = sock_rcvlowat(sk, flags & MSG_WAITALL, len);
+	struct weft_sock *wsk = weft_sk(sk);
+	u32 copied = 0, seek = 0, n;
+	int ret = 0;
+
+	while (copied < len) {
+		if (copied >= target && wsk->reader_bytes == seek)
+			take_all(sk);
+		if (copied >= target && wsk->reader_bytes == seek)
+			break;
+		ret = wait_bytes(sk, seek, &timeo);
+		if (ret <= 0)
+			break;
+		n = min_t(size_t, len - copied, wsk->reader_bytes - seek);
+		ret = flags & MSG_TRUNC ? 0 :
+		      copy_to_user_msg(sk, msg, seek, n);
+		if (ret)
+			break;
+		if (flags & MSG_PEEK)
+			seek += n;
+		else
+			consume(sk, n);
+		copied += n;
+	}
+	if (copied && ret < 0 && ret != -EAGAIN && ret != -EFAULT &&
+	    ret != -EINTR && ret != -ERESTARTSYS)
+		WRITE_ONCE(sk->sk_err, -ret);
+	return copied ? (int)copied : ret;
+}
+
+static int recv_message(struct sock *sk, struct msghdr *msg, size_t len,
+			int flags, long timeo)
+{
+	u32 length, n;
+	int ret;
+
+	ret = wait_bytes(sk, 0, &timeo);
+	if (ret <= 0)
+		return ret;
+	length = first_record(sk);
+	n = min_t(size_t, len, length);
+	ret = copy_to_user_msg(sk, msg, WEFT_RECORD_BYTES, n);
+	if (ret)
+		return ret;
+	if (length > len)
+		msg->msg_flags |= MSG_TRUNC;
+	if (!(flags & MSG_PEEK))
+		consume(sk, WEFT_RECORD_BYTES + length);
+	return flags & MSG_TRUNC ? length : n;
+}
+
+int weft_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
+			int flags)
+{
+	struct sock *sk = sock->sk;
+	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
+	int ret;
+
+	if (flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (flags & MSG_ERRQUEUE)
+		return -EAGAIN;
+	len = min_t(size_t, len, INT_MAX);
+	lock_sock(sk);
+	if (sk->sk_state == TCP_CLOSE && !weft_sk(sk)->road)
+		ret = sock_error(sk) ?: -ENOTCONN;
+	else if (is_seqpacket(sk))
+		ret = recv_message(sk, msg, len, flags, timeo);
+	else
+		ret = recv_bytes(sk, msg, len, flags, timeo);
+	release_sock(sk);
+	msg->msg_namelen = 0;
+	if (ret > 0 || is_seqpacket(sk))
+		wake_writer(sk);
+	return ret;
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+/* net.weft.*: what the administrator of a namespace sets. */
+#include <linux/inet.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+#include <linux/sysctl.h>
+
+#include "af.h"
+#include "link.h"
+#include "net.h"
+#include "node.h"
+
+/* Longest list of devices, bytes. */
+#define DEVICES_BYTES	4096
+
+static const int most_nodes = 1 << 20;
+static const int most_pending = 1 << 12;
+
+static int do_node(WEFT_CTL_CONST struct ctl_table *table, int write,
+		   void *buffer, size_t *lenp, loff_t *ppos)
+{
+	struct weft_net *wn = table->data;
+	struct in6_addr own = weft_net_address(wn);
+	char text[INET6_ADDRSTRLEN + 1];
+	struct ctl_table line = {
+		.data	= text,
+		.maxlen	= sizeof(text),
+	};
+	struct in6_addr addr;
+	int err;
+
+	snprintf(text, sizeof(text), "%pI6c", &own);
+	err = proc_dostring(&line, write, buffer, lenp, ppos);
+	if (err || !write)
+		return err;
+	if (in6_pton(strim(text), -1, addr.s6_addr, -1, NULL) != 1 ||
+	    !weft_addr_is_plain(&addr))
+		return -EINVAL;
+	if (ipv6_addr_equal(&addr, &own))
+		return 0;
+	if (atomic_read(&wn->address_users))
+		return -EBUSY;
+	return weft_session_claim(wn, &addr);
+}
+
+static int do_devices(WEFT_CTL_CONST struct ctl_table *table, int write,
+		      void *buffer, size_t *lenp, loff_t *ppos)
+{
+	struct weft_net *wn = table->data;
+	struct ctl_table line = {
+		.maxlen	= DEVICES_BYTES,
+	};
+	char *text = kzalloc(DEVICES_BYTES, GFP_KERNEL);
+	int err;
+
+	if (!text)
+		return -ENOMEM;
+	rtnl_lock();
+	strscpy(text, weft_link_devices(wn), DEVICES_BYTES);
+	rtnl_unlock();
+	line.data = text;
+	err = proc_dostring(&line, write, buffer, lenp, ppos);
+	if (!err && write)
+		err = strlen(text) < DEVICES_BYTES - 1 ?
+		      weft_link_set_devices(wn, text) : -EINVAL;
+	kfree(text);
+	return err;
+}
+
+/* Data of the first two is set per namespace; the last is the machine's. */
+enum { CTL_NODE, CTL_DEVICES, CTL_MEM };
+
+static const struct ctl_table template[] = {
+	[CTL_NODE] = {
+		.procname	= "node",
+		.mode		= 0644,
+		.proc_handler	= do_node,
+	},
+	[CTL_DEVICES] = {
+		.procname	= "devices",
+		.mode		= 0644,
+		.proc_handler	= do_devices,
+	},
+	[CTL_MEM] = {
+		.procname	= "mem",
+		.data		= weft_sysctl_mem,
+		.maxlen		= sizeof(weft_sysctl_mem),
+		.mode		= 0444,
+		.proc_handler	= proc_doulongvec_minmax,
+	},
+	WEFT_CTL_END
+};
+
+enum { CTL_NODES, CTL_PENDING };
+
+static const struct ctl_table limits_template[] = {
+	[CTL_NODES] = {
+		.procname	= "nodes",
+		.maxlen		= sizeof(int),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= SYSCTL_ONE,
+		.extra2		= (void *)&most_nodes,
+	},
+	[CTL_PENDING] = {
+		.procname	= "pending",
+		.maxlen		= sizeof(int),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= SYSCTL_ONE,
+		.extra2		= (void *)&most_pending,
+	},
+	WEFT_CTL_END
+};
+
+static struct ctl_table_header *register_main(struct weft_net *wn)
+{
+	struct ctl_table_header *header;
+	struct ctl_table *table;
+
+	table = kmemdup(template, sizeof(template), GFP_KERNEL);
+	if (!table)
+		return NULL;
+	table[CTL_NODE].data = wn;
+	table[CTL_DEVICES].data = wn;
+	if (net_eq(wn->net, &init_net))
+		table[CTL_MEM].mode = 0644;
+	header = register_net_sysctl_sz(wn->net, "net/weft", table,
+					WEFT_CTL_ENTRIES(template));
+	if (!header)
+		kfree(table);
+	return header;
+}
+
+static struct ctl_table_header *register_limits(struct weft_net *wn)
+{
+	struct ctl_table_header *header;
+	struct ctl_table *table;
+
+	table = kmemdup(limits_template, sizeof(limits_template), GFP_KERNEL);
+	if (!table)
+		return NULL;
+	table[CTL_NODES].data = &wn->limits.nodes;
+	table[CTL_PENDING].data = &wn->limits.pending;
+	header = register_net_sysctl_sz(wn->net, "net/weft/limits", table,
+					WEFT_CTL_ENTRIES(limits_template));
+	if (!header)
+		kfree(table);
+	return header;
+}
+
+static void unregister(struct ctl_table_header *header)
+{
+	const struct ctl_table *table = header->ctl_table_arg;
+
+	unregister_net_sysctl_table(header);
+	kfree(table);
+}
+
+int weft_sysctl_init(struct weft_net *wn)
+{
+	wn->sysctl = register_main(wn);
+	if (!wn->sysctl)
+		return -ENOMEM;
+	wn->sysctl_limits = register_limits(wn);
+	if (!wn->sysctl_limits) {
+		unregister(wn->sysctl);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void weft_sysctl_exit(struct weft_net *wn)
+{
+	unregister(wn->sysctl_limits);
+	unregister(wn->sysctl);
+}

@@ -1,0 +1,720 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The simulator. */
+#include <linux/errno.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+
+#include "../proto/rtx.h"
+#include "sim.h"
+
+/* Packets that may come of one event, and events that one instant may have. */
+#define BURST_MAX	20000
+
+#define FIRST_FLOW	1
+
+u64 sim_random(u64 *state)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return *state * 2685821657736338717ULL;
+}
+
+static u64 below(struct sim *sim, u64 limit)
+{
+	u64 r = sim_random(&sim->random) >> 16;
+
+	return limit ? r - div64_u64(r, limit) * limit : 0;
+}
+
+static bool chance(struct sim *sim, u32 parts)
+{
+	return parts && below(sim, SIM_SURE) < parts;
+}
+
+static void fail(struct sim *sim, const char *fault)
+{
+	if (sim->fault)
+		return;
+	sim->fault = fault;
+	sim->fault_at = sim->now;
+}
+
+static void expect(struct sim *sim, bool ok, const char *fault)
+{
+	if (!ok)
+		fail(sim, fault);
+}
+
+/* The frames under way: a heap by time of arrival. */
+
+static bool is_sooner(const struct sim *sim, u16 a, u16 b)
+{
+	const struct sim_frame *fa = &sim->frames[a];
+	const struct sim_frame *fb = &sim->frames[b];
+
+	return fa->at_ns < fb->at_ns ||
+	       (fa->at_ns == fb->at_ns && fa->order < fb->order);
+}
+
+static void swap_at(struct sim *sim, u32 a, u32 b)
+{
+	u16 kept = sim->heap[a];
+
+	sim->heap[a] = sim->heap[b];
+	sim->heap[b] = kept;
+}
+
+static void heap_push(struct sim *sim, u16 frame)
+{
+	u32 i = sim->nr_heap++;
+
+	sim->heap[i] = frame;
+	while (i && is_sooner(sim, sim->heap[i], sim->heap[(i - 1) / 2])) {
+		swap_at(sim, i, (i - 1) / 2);
+		i = (i - 1) / 2;
+	}
+}
+
+static u16 heap_pop(struct sim *sim)
+{
+	u16 top = sim->heap[0];
+	u32 i = 0;
+
+	sim->heap[0] = sim->heap[--sim->nr_heap];
+	for (;;) {
+		u32 least = i, child;
+
+		for (child = 2 * i + 1; child <= 2 * i + 2; child++)
+			if (child < sim->nr_heap &&
+			    is_sooner(sim, sim->heap[child], sim->heap[least]))
+				least = child;
+		if (least == i)
+			return top;
+		swap_at(sim, i, least);
+		i = least;
+	}
+}
+
+/* A copy arrives at @at_ns; when too many are under way it is lost. */
+static void post(struct sim *sim, const struct sim_frame *frame, u64 at_ns)
+{
+	u16 i;
+
+	if (!sim->nr_spare)
+		return;
+	i = sim->spare[--sim->nr_spare];
+	sim->frames[i] = *frame;
+	sim->frames[i].at_ns = at_ns;
+	sim->frames[i].order = sim->order++;
+	heap_push(sim, i);
+}
+
+/* When a frame that is sent now leaves the bottleneck; 0 when it is dropped. */
+static u64 through_bottleneck(struct sim *sim, struct sim_end *from, u32 len)
+{
+	const struct sim_link *link = &sim->p.link;
+	u64 start = max(sim->now, from->busy_until);
+
+	if (!link->ns_per_byte)
+		return sim->now;
+	if (link->queue &&
+	    start - sim->now > (u64)link->queue * link->ns_per_byte)
+		return 0;
+	from->busy_until = start + (u64)len * link->ns_per_byte;
+	return from->busy_until;
+}
+
+static bool is_dropped(struct sim *sim, unsigned int from, u8 kind)
+{
+	struct sim_side *side = &sim->p.side[from];
+	u64 n = sim->end[from].frames - 1;
+
+	if (side->drop_kinds && side->drop_kind == kind) {
+		side->drop_kinds--;
+		return true;
+	}
+	return (n < 64 && (side->drop >> n & 1)) ||
+	       chance(sim, sim->p.link.loss);
+}
+
+static void transmit(struct sim *sim, unsigned int from,
+		     struct sim_frame *frame)
+{
+	const struct sim_link *link = &sim->p.link;
+	u64 at;
+
+	sim->end[from].frames++;
+	frame->to = !from;
+	if (is_dropped(sim, from, frame->data[0] & 0x0f))
+		return;
+	at = through_bottleneck(sim, &sim->end[from], frame->len + frame->plen);
+	if (!at)
+		return;
+	at += link->delay_ns + below(sim, link->jitter_ns + 1);
+	if (chance(sim, link->overtake))
+		at += link->overtake_ns;
+	post(sim, frame, at);
+	if (chance(sim, link->twice))
+		post(sim, frame, at + below(sim, SIM_MS));
+	if (chance(sim, link->late))
+		post(sim, frame, at + below(sim, link->late_ns));
+}
+
+/* As segmentation does: each frame a copy of the header, patched. */
+static void transmit_segments(struct sim *sim, unsigned int from,
+			      const struct sim_frame *frame, u32 mss)
+{
+	u32 done, index = 0;
+
+	for (done = 0; done < frame->plen; done += mss, index++) {
+		struct sim_frame *one = &sim->frames[SIM_FRAMES];
+		u32 plen = min_t(u32, mss, frame->plen - done);
+
+		*one = *frame;
+		one->plen = plen;
+		weft_wire_patch((struct weft_wire_start *)one->data, index,
+				done, plen);
+		transmit(sim, from, one);
+	}
+	sim->end[from].number += index;
+}
+
+static void send_packet(struct sim *sim, unsigned int from,
+			struct weft_pkt *pkt, u64 flow)
+{
+	struct sim_frame *frame = &sim->frames[SIM_FRAMES + 1];
+	struct sim_end *end = &sim->end[from];
+	u32 mss = end->e.params.mss;
+
+	pkt->version = WEFT_VERSION_MAX;
+	pkt->flow = flow;
+	pkt->number = end->number++;
+	pkt->type = WEFT_TYPE_STREAM;
+	pkt->flags = from ? 0 : WEFT_F_OPENER;
+	frame->len = weft_packet_build(pkt, frame->data);
+	frame->plen = pkt->plen;
+	if (pkt->kind == WEFT_ACK) {
+		expect(sim, pkt->plen == pkt->nr_ranges * 8, "plen of ACK");
+		weft_packet_put_ranges(pkt, frame->data + frame->len);
+		end->acks++;
+	}
+	if (pkt->kind == WEFT_DATA && pkt->plen > mss && !sim->p.link.whole)
+		transmit_segments(sim, from, frame, mss);
+	else
+		transmit(sim, from, frame);
+}
+
+/* The shell's part: memory. */
+
+static void lend(struct sim *sim, struct sim_end *end)
+{
+	u32 recs = weft_engine_wants_records(&end->e);
+	u32 ranges = weft_engine_wants_ranges(&end->e);
+	u32 limit = sim->p.max_records;
+	void *array;
+
+	if (recs && !(limit && recs > limit)) {
+		array = kunit_kcalloc(sim->test, recs,
+				      sizeof(struct weft_record), GFP_KERNEL);
+		array = weft_engine_lend_records(&end->e, array, recs);
+		kunit_kfree(sim->test, array);
+	}
+	if (ranges) {
+		array = kunit_kcalloc(sim->test, ranges,
+				      sizeof(struct weft_range), GFP_KERNEL);
+		array = weft_engine_lend_ranges(&end->e, array, ranges);
+		kunit_kfree(sim->test, array);
+	}
+}
+
+static void begin(struct sim *sim, unsigned int i, u64 flow)
+{
+	struct weft_params params = {
+		.mss = sim->p.mss,
+		.super_max = sim->p.super_max,
+		.rcv_window = sim->p.side[i].buffer,
+		.max_message = WEFT_MAX_MESSAGE_MIN,
+		.user_timeout_ns = sim->p.limit_ns,
+		.open_timeout_ns = 120 * SIM_SEC,
+	};
+	struct sim_end *end = &sim->end[i];
+
+	weft_engine_init(&end->e, &params);
+	end->live = true;
+	end->flow = flow;
+	end->delivered = 0;
+	end->read = 0;
+	end->eof = false;
+	end->up = false;
+	end->stopped = false;
+	end->read_next = WEFT_NEVER;
+	end->write_next = WEFT_NEVER;
+	weft_marks_set(&end->marks, flow, WEFT_MARK_OPEN);
+	memset(end->held, 0, sim->p.side[i].buffer);
+	lend(sim, end);
+}
+
+static void forget(struct sim *sim, struct sim_end *end, enum weft_mark mark)
+{
+	end->live = false;
+	end->retransmitted += end->e.retransmitted;
+	weft_marks_set(&end->marks, end->flow, mark);
+	kunit_kfree(sim->test, end->e.recs);
+	kunit_kfree(sim->test, end->e.ranges);
+	end->e.recs = NULL;
+	end->e.ranges = NULL;
+}
+
+/* The shell's part: bytes. */
+
+static void store(struct sim *sim, unsigned int i)
+{
+	const struct weft_range *take = &sim->end[i].e.take;
+	struct sim_end *end = &sim->end[i];
+	u32 size = sim->p.side[i].buffer;
+	u64 o = take->start;
+
+	expect(sim, take->start < take->end, "stored nothing");
+	expect(sim, take->start >= end->delivered, "stored what was delivered");
+	expect(sim, take->end <= end->read + size, "stored beyond the buffer");
+	expect(sim, take->end <= sim->p.side[!i].bytes, "stored invented bytes");
+	if (sim->fault)
+		return;
+	expect(sim, !end->held[o & (size - 1)], "stored twice: first byte");
+	for (; o < take->end; o++)
+		end->held[o & (size - 1)] = 1;
+}
+
+static void deliver(struct sim *sim, unsigned int i)
+{
+	struct sim_end *end = &sim->end[i];
+	u32 mask = sim->p.side[i].buffer - 1;
+
+	expect(sim, end->e.rcv_nxt > end->delivered, "delivered nothing");
+	for (; end->delivered < end->e.rcv_nxt && !sim->fault;
+	     end->delivered++) {
+		expect(sim, end->held[end->delivered & mask],
+		       "delivered a byte that never came");
+		end->held[end->delivered & mask] = 0;
+	}
+}
+
+static void meet_eof(struct sim *sim, unsigned int i)
+{
+	struct sim_end *end = &sim->end[i];
+
+	expect(sim, !end->eof, "second end of stream");
+	expect(sim, end->delivered == sim->p.side[!i].bytes,
+	       "end of stream too soon");
+	expect(sim, end->e.rcv_fin == end->delivered, "wrong rcv_fin");
+	end->eof = true;
+}
+
+static void read_bytes(struct sim *sim, unsigned int i)
+{
+	const struct sim_side *side = &sim->p.side[i];
+	struct sim_end *end = &sim->end[i];
+	u64 until = end->delivered;
+
+	if (sim->now >= end->read_next)
+		end->read_next = WEFT_NEVER;
+	if (end->read_next != WEFT_NEVER)
+		return;
+	if (side->stop_ns && !end->stopped && until >= side->stop_at) {
+		until = max(end->read, side->stop_at);
+		end->stopped = true;
+		end->read_next = sim->now + side->stop_ns;
+	}
+	if (until == end->read)
+		return;
+	end->read = until;
+	weft_engine_admit(&end->e, end->read + side->buffer);
+}
+
+static void write_bytes(struct sim *sim, unsigned int i)
+{
+	const struct sim_side *side = &sim->p.side[i];
+	struct sim_end *end = &sim->end[i];
+	struct weft_engine *e = &end->e;
+	u64 room = side->buffer - (e->write_end - min(e->snd_una,
+						      e->write_end));
+	u64 left = side->bytes - e->write_end;
+	u64 piece = min(left, room);
+
+	if (sim->now >= end->write_next)
+		end->write_next = WEFT_NEVER;
+	if (!end->up || e->fin || end->write_next != WEFT_NEVER)
+		return;
+	if (side->piece)
+		piece = min_t(u64, piece, side->piece);
+	weft_engine_write(e, e->write_end + piece);
+	if (e->write_end == side->bytes)
+		weft_engine_shutdown(e);
+	else if (side->write_gap_ns)
+		end->write_next = sim->now + side->write_gap_ns;
+}
+
+/* Carries out a verdict, in the order of its bits. */
+static void obey(struct sim *sim, unsigned int i, u32 todo)
+{
+	struct sim_end *end = &sim->end[i];
+
+	if (todo & WEFT_DO_STORE)
+		store(sim, i);
+	if (todo & WEFT_DO_DELIVER)
+		deliver(sim, i);
+	if (todo & WEFT_DO_UP) {
+		expect(sim, !end->up, "connected twice");
+		end->up = true;
+	}
+	if (todo & WEFT_DO_EOF)
+		meet_eof(sim, i);
+}
+
+/* What the shell makes of one packet: less than it holds, at times. */
+static u32 cut(struct sim *sim, unsigned int i, const struct weft_pkt *pkt)
+{
+	u32 mss = sim->end[i].e.params.mss;
+
+	if (pkt->kind != WEFT_DATA || !chance(sim, sim->p.cut))
+		return pkt->plen;
+	if (pkt->plen <= mss)
+		return 0;
+	return below(sim, pkt->plen / mss) * mss;
+}
+
+static void pump(struct sim *sim, unsigned int i)
+{
+	struct sim_end *end = &sim->end[i];
+	struct weft_pkt pkt;
+	u32 n;
+
+	for (n = 0; n < BURST_MAX; n++) {
+		u32 plen;
+
+		lend(sim, end);
+		if (!weft_engine_next(&end->e, sim->now, &pkt))
+			break;
+		plen = cut(sim, i, &pkt);
+		weft_engine_sent(&end->e, &pkt, plen, sim->now);
+		if (pkt.plen && !plen)
+			continue;
+		pkt.plen = plen;
+		send_packet(sim, i, &pkt, end->flow);
+	}
+	expect(sim, n < BURST_MAX, "sends without end");
+	end->peak_records = max(end->peak_records, end->e.nr_recs);
+	end->peak_ranges = max(end->peak_ranges, end->e.nr_ranges);
+}
+
+static void settle(struct sim *sim, unsigned int i, u32 todo)
+{
+	struct sim_end *end = &sim->end[i];
+
+	obey(sim, i, todo);
+	if (!(todo & (WEFT_DO_DONE | WEFT_DO_DEAD))) {
+		read_bytes(sim, i);
+		write_bytes(sim, i);
+	}
+	pump(sim, i);
+	if (todo & WEFT_DO_DONE) {
+		expect(sim, end->eof, "done without the peer's end");
+		end->over++;
+		forget(sim, end, WEFT_MARK_CLOSED);
+	}
+	if (todo & WEFT_DO_DEAD) {
+		end->failed++;
+		end->error = end->e.error;
+		forget(sim, end, WEFT_MARK_RESET);
+	}
+}
+
+/* The shell's part: packets of flows that it has no engine for. */
+
+static void answer(struct sim *sim, unsigned int i, u8 kind, u32 reason,
+		   u64 flow)
+{
+	struct weft_pkt pkt = { .kind = kind, .reason = reason };
+
+	send_packet(sim, i, &pkt, flow);
+}
+
+static void accept_flow(struct sim *sim, unsigned int i,
+			const struct weft_pkt *pkt)
+{
+	struct sim_end *end = &sim->end[i];
+
+	if (sim->p.side[i].refuse) {
+		weft_marks_set(&end->marks, pkt->flow, WEFT_MARK_RESET);
+		answer(sim, i, WEFT_RESET, WEFT_RESET_REFUSED, pkt->flow);
+		return;
+	}
+	end->created++;
+	begin(sim, i, pkt->flow);
+	weft_engine_accept(&end->e, pkt, sim->now);
+	settle(sim, i, weft_engine_input(&end->e, pkt, NULL, 0, sim->now));
+}
+
+static void handle_stray(struct sim *sim, unsigned int i,
+			 const struct weft_pkt *pkt)
+{
+	enum weft_mark mark = weft_marks_get(&sim->end[i].marks, pkt->flow);
+
+	if (pkt->kind == WEFT_CLOSED || pkt->kind == WEFT_RESET)
+		return;
+	expect(sim, mark != WEFT_MARK_OPEN, "open mark without a flow");
+	if (mark == WEFT_MARK_CLOSED)
+		answer(sim, i, WEFT_CLOSED, 0, pkt->flow);
+	else if (mark == WEFT_MARK_NEW && pkt->kind == WEFT_OPEN && i == 1)
+		accept_flow(sim, i, pkt);
+	else
+		answer(sim, i, WEFT_RESET, WEFT_RESET_UNKNOWN, pkt->flow);
+}
+
+static void arrive(struct sim *sim, const struct sim_frame *frame)
+{
+	struct weft_range ranges[WEFT_RANGES_MAX];
+	struct sim_end *end = &sim->end[frame->to];
+	unsigned int nr = 0;
+	struct weft_pkt pkt;
+
+	expect(sim, weft_packet_parse(&pkt, frame->data, WEFT_HLEN_MAX,
+				      frame->len + frame->plen) ==
+	       WEFT_PARSE_OK, "a packet of ours does not parse");
+	if (!end->live || pkt.flow != end->flow) {
+		handle_stray(sim, frame->to, &pkt);
+		return;
+	}
+	if (pkt.kind == WEFT_ACK)
+		nr = weft_packet_get_ranges(&pkt, frame->data + pkt.hlen,
+					    pkt.plen, ranges);
+	lend(sim, end);
+	settle(sim, frame->to, weft_engine_input(&end->e, &pkt, ranges, nr,
+						 sim->now));
+}
+
+/* Time. */
+
+static u64 wake_ns(const struct sim_end *end)
+{
+	if (!end->live)
+		return WEFT_NEVER;
+	return min3(weft_engine_deadline(&end->e), end->read_next,
+		    end->write_next);
+}
+
+static u64 next_ns(const struct sim *sim)
+{
+	u64 at = min(wake_ns(&sim->end[0]), wake_ns(&sim->end[1]));
+
+	if (sim->nr_heap)
+		at = min(at, sim->frames[sim->heap[0]].at_ns);
+	return at;
+}
+
+static void shrink_path(struct sim *sim, struct sim_end *end)
+{
+	if (sim->p.shrink_at && end->e.params.mss == sim->p.mss &&
+	    end->e.snd_una >= sim->p.shrink_at)
+		weft_engine_set_mss(&end->e, sim->p.mss / 2,
+				    sim->p.super_max / 2);
+}
+
+static void step_ends(struct sim *sim)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		struct sim_end *end = &sim->end[i];
+
+		if (!end->live || wake_ns(end) > sim->now)
+			continue;
+		shrink_path(sim, end);
+		settle(sim, i, weft_engine_tick(&end->e, sim->now));
+	}
+}
+
+static void step_frames(struct sim *sim)
+{
+	while (sim->nr_heap && sim->frames[sim->heap[0]].at_ns <= sim->now &&
+	       !sim->fault) {
+		u16 i = heap_pop(sim);
+
+		arrive(sim, &sim->frames[i]);
+		sim->spare[sim->nr_spare++] = i;
+	}
+}
+
+static void check_ends(struct sim *sim)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		const char *fault = NULL;
+
+		if (sim->end[i].live)
+			fault = sim_check(&sim->end[i].e);
+		if (fault)
+			fail(sim, fault);
+	}
+}
+
+static bool is_quiet(const struct sim *sim)
+{
+	return !sim->end[0].live && !sim->end[1].live;
+}
+
+/* One flow after the other; late packets may outlive all of them. */
+static void advance(struct sim *sim)
+{
+	u64 at;
+
+	if (is_quiet(sim) && sim->end[0].flow < sim->p.flows) {
+		begin(sim, 0, sim->end[0].flow + FIRST_FLOW);
+		weft_engine_open(&sim->end[0].e, sim->now);
+		pump(sim, 0);
+	}
+	at = next_ns(sim);
+	if (at == WEFT_NEVER) {
+		expect(sim, is_quiet(sim), "nothing will ever happen again");
+		return;
+	}
+	sim->steps = at > sim->now ? 0 : sim->steps + 1;
+	expect(sim, sim->steps < BURST_MAX, "time stands still");
+	sim->now = max(at, sim->now);
+	expect(sim, sim->now < sim->p.limit_ns, "took too long");
+	step_frames(sim);
+	step_ends(sim);
+	if (sim_random(&sim->random) % 16 == 0)
+		check_ends(sim);
+}
+
+static void reset(struct sim *sim, const struct sim_params *params)
+{
+	struct kunit *test = sim->test;
+	struct sim_frame *frames = sim->frames;
+	u16 *heap = sim->heap, *spare = sim->spare;
+	unsigned int i;
+
+	memset(sim, 0, sizeof(*sim));
+	sim->test = test;
+	sim->frames = frames;
+	sim->heap = heap;
+	sim->spare = spare;
+	sim->p = *params;
+	sim->p.flows = max_t(u32, params->flows, 1);
+	sim->random = params->seed;
+	/* The 32-bit clock wraps soon, and 0 is not a special time. */
+	sim->now = 4294 * SIM_SEC;
+	sim->p.limit_ns += sim->now;
+	for (i = 0; i < SIM_FRAMES; i++)
+		spare[sim->nr_spare++] = i;
+	for (i = 0; i < 2; i++)
+		sim->end[i].held = kunit_kzalloc(test, params->side[i].buffer,
+						 GFP_KERNEL);
+}
+
+const char *sim_run(struct sim *sim, const struct sim_params *params)
+{
+	unsigned int i;
+
+	reset(sim, params);
+	do {
+		advance(sim);
+	} while (!sim->fault && (sim->nr_heap || !is_quiet(sim) ||
+				 sim->end[0].flow < sim->p.flows));
+	for (i = 0; i < 2; i++) {
+		if (sim->end[i].live)
+			forget(sim, &sim->end[i], WEFT_MARK_RESET);
+		kunit_kfree(sim->test, sim->end[i].held);
+	}
+	expect(sim, sim->end[1].created <= sim->p.flows,
+	       "a flow was accepted twice");
+	return sim->fault;
+}
+
+struct sim *sim_alloc(struct kunit *test)
+{
+	struct sim *sim = kunit_kzalloc(test, sizeof(*sim), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, sim);
+	sim->test = test;
+	/* Two more to build in. */
+	sim->frames = kunit_kcalloc(test, SIM_FRAMES + 2,
+				    sizeof(*sim->frames), GFP_KERNEL);
+	sim->heap = kunit_kcalloc(test, SIM_FRAMES, sizeof(*sim->heap),
+				  GFP_KERNEL);
+	sim->spare = kunit_kcalloc(test, SIM_FRAMES, sizeof(*sim->spare),
+				   GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, sim->frames);
+	KUNIT_ASSERT_NOT_NULL(test, sim->heap);
+	KUNIT_ASSERT_NOT_NULL(test, sim->spare);
+	return sim;
+}
+
+static const char *check_records(const struct weft_engine *e)
+{
+	u64 at = e->snd_una, flight = 0, lost = 0;
+	unsigned int i;
+
+	for (i = 0; i < e->nr_recs; i++) {
+		const struct weft_record *rec = weft_rtx_at(e, i);
+
+		if (rec->start != at || rec->end <= rec->start)
+			return "records have gaps or overlap";
+		if ((rec->flags & WEFT_REC_LOST) &&
+		    (rec->flags & WEFT_REC_SACKED))
+			return "a record is both lost and here";
+		if ((rec->flags & WEFT_REC_LOST) && rec->start < e->lost_from)
+			return "a lost record below lost_from";
+		if (rec->flags & WEFT_REC_LOST)
+			lost += rec->end - rec->start;
+		else if (!(rec->flags & WEFT_REC_SACKED))
+			flight += rec->end - rec->start;
+		at = rec->end;
+	}
+	if (at != e->snd_nxt)
+		return "records end before snd_nxt";
+	if (flight != e->in_flight)
+		return "in_flight is not what the records say";
+	if (lost != e->lost_bytes)
+		return "lost_bytes is not what the records say";
+	return NULL;
+}
+
+static const char *check_ranges(const struct weft_engine *e)
+{
+	u64 at = e->rcv_nxt;
+	unsigned int i;
+
+	for (i = 0; i < e->nr_ranges; i++) {
+		if (e->ranges[i].start <= at)
+			return "ranges touch or are out of order";
+		if (e->ranges[i].end <= e->ranges[i].start)
+			return "an empty range";
+		at = e->ranges[i].end;
+	}
+	if (at > e->rcv_limit || at > e->rcv_fin)
+		return "received beyond the limit";
+	return NULL;
+}
+
+const char *sim_check(const struct weft_engine *e)
+{
+	const char *fault;
+
+	if (e->state >= WEFT_ST_COUNT)
+		return "no such state";
+	if (e->error == EPROTO)
+		return "a forbidden change of state";
+	if (e->nr_recs > e->max_recs || e->nr_ranges > e->max_ranges)
+		return "more in use than there are";
+	if (e->snd_una > e->snd_nxt || e->snd_nxt > e->write_end + 1)
+		return "offsets out of order";
+	if (!e->cc.cwnd)
+		return "cwnd is 0";
+	fault = check_records(e);
+	return fault ? fault : check_ranges(e);
+}
