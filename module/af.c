@@ -202,9 +202,8 @@ void weft_sock_destroy(struct sock *sk)
 	local_bh_disable();
 	bh_lock_sock(sk);
 	if (wsk->road == WEFT_ROAD_LOCAL) {
-		weft_local_close(sk);
 		/* A connection that nobody took is reset, data or none. */
-		WRITE_ONCE(wsk->peer->sk_err, ECONNRESET);
+		weft_local_close(sk, true);
 	} else if (wsk->conn) {
 		weft_conn_abort(sk, ECONNRESET);
 	}
@@ -310,12 +309,16 @@ static void linger(struct sock *sk)
 	remove_wait_queue(sk_sleep(sk), &wait);
 }
 
+/* SO_LINGER of 0: close resets. */
+static bool discards(const struct sock *sk)
+{
+	return sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime;
+}
+
 /* True when the flow goes on without the file. */
 static bool close_wire(struct sock *sk)
 {
-	bool discard = sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime;
-
-	if (has_unread(sk) || discard || sk->sk_state == TCP_SYN_SENT) {
+	if (has_unread(sk) || discards(sk) || sk->sk_state == TCP_SYN_SENT) {
 		weft_conn_abort(sk, ECONNRESET);
 		return false;
 	}
@@ -333,7 +336,7 @@ void weft_sock_close(struct sock *sk)
 	listener = sk->sk_state == TCP_LISTEN;
 	weft_port_unbind(sk);
 	if (wsk->road == WEFT_ROAD_LOCAL)
-		weft_local_close(sk);
+		weft_local_close(sk, discards(sk));
 	else if (wsk->conn)
 		orphan = close_wire(sk);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);

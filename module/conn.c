@@ -478,14 +478,6 @@ int weft_conn_queue(struct sock *sk, struct weft_pieces *pieces,
 	return err;
 }
 
-bool weft_conn_has_room(const struct sock *sk, size_t len)
-{
-	int used = READ_ONCE(sk->sk_wmem_queued);
-	int limit = READ_ONCE(sk->sk_sndbuf);
-
-	return used <= limit / 2 || used + (int)len <= limit;
-}
-
 /* Bytes below snd_una are at the peer. */
 static void free_acked(struct sock *sk)
 {
@@ -502,7 +494,7 @@ static void free_acked(struct sock *sk)
 		consume_skb(skb);
 	}
 	smp_mb();	/* room is made, then SOCK_NOSPACE is looked at */
-	if (weft_conn_has_room(sk, INT_MAX / 2))
+	if (weft_sock_is_writable(sk))
 		sk->sk_write_space(sk);
 }
 
@@ -539,8 +531,12 @@ static struct sk_buff *pack(struct sock *sk, struct sk_buff *skb)
 	return to;
 }
 
-/* The bytes of @skb, in order, to the reader. Takes skb, which is charged. */
-static void append(struct sock *sk, struct sk_buff *skb)
+/*
+ * The bytes of @skb, in order, to the reader. Takes skb, which is charged.
+ * @partial, @records: what is whole with them.
+ */
+static void append(struct sock *sk, struct sk_buff *skb, u32 partial,
+		   u32 records)
 {
 	struct sk_buff_head *q = &sk->sk_receive_queue;
 	struct sk_buff *tail, *to;
@@ -559,7 +555,9 @@ static void append(struct sock *sk, struct sk_buff *skb)
 	}
 	if (to != tail)
 		__skb_queue_tail(q, to);
-	weft_sk(sk)->rx_bytes += len;
+	WRITE_ONCE(weft_sk(sk)->rx_bytes, weft_sk(sk)->rx_bytes + len);
+	WRITE_ONCE(weft_sk(sk)->rx_partial, partial);
+	weft_sk(sk)->rx_records += records;
 	spin_unlock_bh(&q->lock);
 }
 
@@ -587,6 +585,7 @@ static bool deliver_one(struct sock *sk, struct sk_buff *skb)
 	struct weft_sock *wsk = weft_sk(sk);
 	struct weft_cb *cb = weft_cb(skb);
 	u32 partial = wsk->rx_partial;
+	u32 records = 0;
 	bool ok = true;
 
 	if (!trim_front(conn, skb)) {
@@ -597,12 +596,9 @@ static bool deliver_one(struct sock *sk, struct sk_buff *skb)
 	conn->rx_next += cb->len;
 	if (sk->sk_type == SOCK_SEQPACKET) {
 		ok = weft_scan_skb(&conn->scan, skb, cb->pos, cb->len,
-				   wsk->max_message, &partial);
-		/* Never more readable than whole: the mark moves first. */
-		WRITE_ONCE(wsk->rx_partial, max(partial, wsk->rx_partial));
+				   wsk->max_message, &partial, &records);
 	}
-	append(sk, skb);
-	WRITE_ONCE(wsk->rx_partial, partial);
+	append(sk, skb, partial, records);
 	return ok;
 }
 

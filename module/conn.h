@@ -100,7 +100,6 @@ int weft_conn_accept(struct sock *child, struct weft_node *node,
  */
 int weft_conn_queue(struct sock *sk, struct weft_pieces *pieces,
 		    struct sk_buff_head *list);
-bool weft_conn_has_room(const struct sock *sk, size_t len);
 
 /**
  * weft_conn_flush() - what was queued may be sent

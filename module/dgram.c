@@ -94,6 +94,18 @@ static void refuse(struct weft_node *node, const struct weft_pkt *to)
 	weft_send(node, skb, &pkt, 0);
 }
 
+/*
+ * Nobody has the port. As UDP: this send was fine, and the socket learns of it
+ * if it is connected.
+ */
+static void was_not_taken(struct sock *sk)
+{
+	if (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED)
+		return;
+	WRITE_ONCE(sk->sk_err, ECONNREFUSED);
+	sk_error_report(sk);
+}
+
 /* RESET of a datagram: the connected socket that sent it has an error. */
 static void was_refused(struct weft_node *node, struct sk_buff *skb,
 			const struct weft_pkt *pkt)
@@ -105,10 +117,7 @@ static void was_refused(struct weft_node *node, struct sk_buff *skb,
 			      pkt->sport, skb->dev->ifindex);
 	weft_count(node->wn, WEFT_STAT_resets_in, 1);
 	if (sk) {
-		if (READ_ONCE(sk->sk_state) == TCP_ESTABLISHED) {
-			WRITE_ONCE(sk->sk_err, ECONNREFUSED);
-			sk_error_report(sk);
-		}
+		was_not_taken(sk);
 		sock_put(sk);
 	}
 	consume_skb(skb);
@@ -214,8 +223,11 @@ static int send_local(struct sock *sk, struct msghdr *msg, size_t len,
 		from = to->node;
 	peer = weft_port_lookup(weft_sock_net(sk), true, &to->node, to->port,
 				&from, wsk->port, 0);
-	if (!peer)
-		return -ECONNREFUSED;
+	if (!peer) {
+		weft_drop(weft_sock_net(sk), NULL, WEFT_STAT_drop_port);
+		was_not_taken(sk);
+		return 0;
+	}
 	skb = make_dgram(sk, msg, len, &err);
 	if (skb) {
 		skb_orphan(skb);
@@ -283,6 +295,9 @@ int weft_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 		return -EOPNOTSUPP;
 	if (len > WEFT_DGRAM_MAX)
 		return -EMSGSIZE;
+	err = weft_sock_check_control(sk, msg);
+	if (err)
+		return err;
 	lock_sock(sk);
 	err = sock_error(sk);
 	if (!err && sk->sk_shutdown & SEND_SHUTDOWN)

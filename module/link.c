@@ -109,6 +109,7 @@ static int add_link(struct weft_net *wn, struct net_device *dev)
 	if (err)
 		goto err_group;
 	netdev_hold(dev, &link->tracker, GFP_KERNEL);
+	weft_node_enter_device(wn);
 	return 0;
 
 err_group:

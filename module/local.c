@@ -101,6 +101,7 @@ static bool append_tail(struct sock *peer, struct weft_pieces *pieces)
 		return false;
 	weft_rmem_charge(peer, len);
 	weft_sk(peer)->rx_bytes += len;
+	weft_sk(peer)->rx_records++;
 	return true;
 }
 
@@ -117,6 +118,7 @@ static int queue_list(struct sock *peer, struct sk_buff_head *list)
 		return -ENOMEM;
 	weft_rmem_charge(peer, truesize);
 	weft_sk(peer)->rx_bytes += len;
+	weft_sk(peer)->rx_records++;
 	skb_queue_splice_tail_init(list, &peer->sk_receive_queue);
 	return 0;
 }
@@ -177,40 +179,34 @@ drop:
 	return err;
 }
 
-bool weft_local_has_room(const struct sock *receiver, size_t len)
-{
-	int used = atomic_read(&receiver->sk_rmem_alloc);
-	int limit = READ_ONCE(receiver->sk_rcvbuf);
-
-	return used <= limit / 2 || used + (int)len <= limit;
-}
-
-static void set_eof(struct sock *peer)
+static void set_eof(struct sock *peer, bool reset)
 {
 	struct sk_buff_head *q = &peer->sk_receive_queue;
 
 	spin_lock_bh(&q->lock);
-	weft_sk(peer)->rx_eof = true;
+	WRITE_ONCE(weft_sk(peer)->rx_eof, true);
+	if (reset) {
+		WRITE_ONCE(weft_sk(peer)->was_reset, true);
+		WRITE_ONCE(peer->sk_err, ECONNRESET);
+	}
 	spin_unlock_bh(&q->lock);
 }
 
 void weft_local_shutdown(struct sock *sk)
 {
-	set_eof(weft_sk(sk)->peer);
+	set_eof(weft_sk(sk)->peer, false);
 }
 
-void weft_local_close(struct sock *sk)
+void weft_local_close(struct sock *sk, bool reset)
 {
 	struct weft_sock *wsk = weft_sk(sk);
 	struct sk_buff_head *q = &sk->sk_receive_queue;
-	bool unread;
 
 	spin_lock_bh(&q->lock);
-	wsk->rx_dead = true;
-	unread = wsk->rx_bytes;
-	spin_unlock_bh(&q->lock);
+	WRITE_ONCE(wsk->rx_dead, true);
 	/* Bytes that nobody will read: the peer learns it, as TCP's would. */
-	if (unread)
-		WRITE_ONCE(wsk->peer->sk_err, ECONNRESET);
-	set_eof(wsk->peer);
+	if (wsk->rx_bytes)
+		reset = true;
+	spin_unlock_bh(&q->lock);
+	set_eof(wsk->peer, reset);
 }

@@ -35,13 +35,13 @@ int weft_local_connect(struct sock *sk, const struct in6_addr *to, u16 port,
 int weft_local_queue(struct sock *sk, struct weft_pieces *pieces,
 		     struct sk_buff_head *list);
 
-/** weft_local_has_room() - does it take @len more bytes (a whole message)? */
-bool weft_local_has_room(const struct sock *receiver, size_t len);
-
 /** weft_local_shutdown() - we send no more */
 void weft_local_shutdown(struct sock *sk);
 
-/** weft_local_close() - the socket is closed; sk owned; wakes nobody */
-void weft_local_close(struct sock *sk);
+/**
+ * weft_local_close() - the socket is closed; sk owned; wakes nobody
+ * @reset: the peer shall see ECONNRESET, which unread bytes tell it too
+ */
+void weft_local_close(struct sock *sk, bool reset);
 
 #endif /* WEFT_LOCAL_H */

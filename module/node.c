@@ -14,6 +14,8 @@
 /* Nobody has spoken for so long, and no flow needs the node: forget it. */
 #define IDLE_SEC	600
 #define AGEING_DELAY	(60 * HZ)
+/* A node that we speak to and hear nothing of may have moved. */
+#define DEAF_SEC	3
 /* A probed node answers within this time, or is gone. */
 #define PROBE_DELAY	HZ
 /* A question is not opened again before; less often where there is a place. */
@@ -113,6 +115,7 @@ static void take_place(struct weft_node *node, const struct weft_place *place)
 	netdev_hold(place->dev, &node->dev_tracker, GFP_ATOMIC);
 	WRITE_ONCE(node->dev, place->dev);
 	node->asked = 0;
+	WRITE_ONCE(node->waiting, 0);
 	WRITE_ONCE(node->probing, false);
 	if (node->state != WEFT_NODE_UP)
 		set_state(node, WEFT_NODE_UP);
@@ -271,7 +274,7 @@ static struct weft_node *alloc_node(struct weft_net *wn,
 	__skb_queue_head_init(&node->pending);
 	INIT_LIST_HEAD(&node->flows);
 	timer_setup(&node->timer, timer_expired, 0);
-	weft_node_touch(node);
+	node->used = ktime_get_boottime_seconds();
 	weft_net_use_address(wn);
 	return node;
 }
@@ -401,7 +404,7 @@ struct weft_node *weft_node_get(struct weft_net *wn,
 	node = lookup_node(wn, addr);
 	if (node)
 		return node;
-	if (!weft_addr_is_plain(addr) || !weft_link_frame(wn, ifindex))
+	if (!weft_addr_is_plain(addr))
 		return ERR_PTR(-EHOSTUNREACH);
 	if (!make_room(wn))
 		return ERR_PTR(-EAGAIN);
@@ -526,7 +529,7 @@ void weft_node_alive(struct weft_node *node)
 	}
 	spin_unlock_bh(&node->lock);
 	if (warn)
-		net_notice_ratelimited("weft: two machines use the address %pI6c: change net.weft.node of one\n",
+		net_notice_ratelimited("two machines use the address %pI6c: change net.weft.node of one\n",
 				       &node->addr);
 }
 
@@ -564,6 +567,19 @@ void weft_node_seek(struct weft_node *node)
 	spin_unlock_bh(&node->lock);
 	if (ask)
 		weft_session_ask(node);
+}
+
+void weft_node_spoke(struct weft_node *node)
+{
+	time64_t now = ktime_get_boottime_seconds();
+	time64_t since = READ_ONCE(node->waiting);
+
+	if (READ_ONCE(node->used) != now)
+		WRITE_ONCE(node->used, now);
+	if (!since)
+		WRITE_ONCE(node->waiting, now);
+	else if (now - since >= DEAF_SEC)
+		weft_node_seek(node);
 }
 
 void weft_node_ask_anew(struct weft_node *node)
@@ -705,6 +721,24 @@ void weft_node_free_net(struct weft_net *wn)
 {
 	rhashtable_destroy(&wn->sessions);
 	rhashtable_destroy(&wn->nodes);
+}
+
+/* Asking is left to the timers: nothing is sent under a lock. */
+void weft_node_enter_device(struct weft_net *wn)
+{
+	struct weft_node *node;
+
+	spin_lock_bh(&wn->nodes_lock);
+	list_for_each_entry(node, &wn->node_list, list) {
+		spin_lock(&node->lock);
+		if (node->state == WEFT_NODE_UP && !node->dev &&
+		    (node->nr_flows || node->asked)) {
+			open_question(node);
+			arm_timer(node, 0);
+		}
+		spin_unlock(&node->lock);
+	}
+	spin_unlock_bh(&wn->nodes_lock);
 }
 
 void weft_node_leave_device(struct weft_net *wn, struct net_device *dev)

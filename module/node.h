@@ -97,6 +97,7 @@ struct weft_place {
  *	ageing.
  * @used: seconds since boot (sleep counts) of the last packet either way;
  *	racy, for ageing.
+ * @waiting: likewise, of the first packet sent since one came; 0: none was.
  */
 struct weft_node {
 	struct rhash_head	by_addr;
@@ -130,6 +131,7 @@ struct weft_node {
 	struct list_head	flows;
 	unsigned int		nr_flows;
 	time64_t		used;
+	time64_t		waiting;
 	struct timer_list	timer;
 
 	struct weft_marks	ours;
@@ -204,14 +206,19 @@ enum weft_mark weft_node_get_mark(struct weft_node *node, u64 flow, bool ours);
 void weft_node_set_mark(struct weft_node *node, u64 flow, bool ours,
 			enum weft_mark mark);
 
-/** weft_node_touch() - a packet went or came */
-static inline void weft_node_touch(struct weft_node *node)
+/** weft_node_heard() - a packet of the node came */
+static inline void weft_node_heard(struct weft_node *node)
 {
 	time64_t now = ktime_get_boottime_seconds();
 
 	if (READ_ONCE(node->used) != now)
 		WRITE_ONCE(node->used, now);
+	if (READ_ONCE(node->waiting))
+		WRITE_ONCE(node->waiting, 0);
 }
+
+/** weft_node_spoke() - a packet went to the node, which may be deaf there */
+void weft_node_spoke(struct weft_node *node);
 
 int weft_node_init_net(struct weft_net *wn);
 /**
@@ -222,6 +229,9 @@ int weft_node_init_net(struct weft_net *wn);
  */
 void weft_node_exit_net(struct weft_net *wn);
 void weft_node_free_net(struct weft_net *wn);
+
+/** weft_node_enter_device() - nodes without a place may find one now; RTNL */
+void weft_node_enter_device(struct weft_net *wn);
 
 /** weft_node_leave_device() - forget a device that is going away; RTNL */
 void weft_node_leave_device(struct weft_net *wn, struct net_device *dev);

@@ -3,24 +3,44 @@
 #include <linux/poll.h>
 #include <net/sock.h>
 
-#include "conn.h"
-#include "local.h"
 #include "sock.h"
 
-/*
- * May @len more bytes be written? Half a buffer that is free takes any message
- * that is allowed, so what poll calls writable never blocks.
- */
-bool weft_sock_has_room(const struct sock *sk, size_t len)
+/* Bytes that wait in the buffer that a sender fills, and how many may. */
+static void get_fill(const struct sock *sk, int *used, int *limit)
 {
-	switch (weft_sk(sk)->road) {
-	case WEFT_ROAD_LOCAL:
-		return weft_local_has_room(weft_sk(sk)->peer, len);
-	case WEFT_ROAD_WIRE:
-		return weft_conn_has_room(sk, len);
-	default:
-		return true;
+	const struct weft_sock *wsk = weft_sk(sk);
+
+	*used = READ_ONCE(sk->sk_wmem_queued);
+	*limit = READ_ONCE(sk->sk_sndbuf);
+	if (wsk->road == WEFT_ROAD_LOCAL) {
+		*used = atomic_read(&wsk->peer->sk_rmem_alloc);
+		*limit = READ_ONCE(wsk->peer->sk_rcvbuf);
 	}
+}
+
+/*
+ * A buffer that is not full takes any message: it holds at most one too many,
+ * and a message is at most half a buffer.
+ */
+bool weft_sock_has_room(const struct sock *sk)
+{
+	int used, limit;
+
+	get_fill(sk, &used, &limit);
+	return used < limit;
+}
+
+bool weft_sock_is_writable(const struct sock *sk)
+{
+	int used, limit;
+
+	get_fill(sk, &used, &limit);
+	return used <= limit / 2;
+}
+
+bool weft_sock_is_drained(const struct sock *sk)
+{
+	return atomic_read(&sk->sk_rmem_alloc) <= READ_ONCE(sk->sk_rcvbuf) / 2;
 }
 
 bool weft_sock_is_readable(const struct sock *sk)
@@ -41,9 +61,11 @@ int weft_sock_may_send(struct sock *sk)
 		return sock_error(sk);
 	if (sk->sk_shutdown & SEND_SHUTDOWN)
 		return -EPIPE;
+	if (sk->sk_state == TCP_SYN_SENT)
+		return -EAGAIN;
 	if (sk->sk_state != TCP_ESTABLISHED)
-		return sk->sk_state == TCP_SYN_SENT ? -EAGAIN : -ENOTCONN;
-	return 0;
+		return sk->sk_type == SOCK_STREAM ? -EPIPE : -ENOTCONN;
+	return weft_sk(sk)->was_reset ? -EPIPE : 0;
 }
 
 static bool has_children(const struct sock *sk)
@@ -59,6 +81,8 @@ static int what_is_shut(const struct sock *sk, int state)
 
 	if (READ_ONCE(wsk->rx_eof))
 		shut |= RCV_SHUTDOWN;
+	if (READ_ONCE(wsk->was_reset))
+		shut = SHUTDOWN_MASK;
 	/* AF_UNIX's messages end both ways when the peer is gone. */
 	if (sk->sk_type == SOCK_SEQPACKET && state == TCP_ESTABLISHED &&
 	    wsk->road == WEFT_ROAD_LOCAL &&
@@ -71,7 +95,7 @@ static __poll_t poll_writable(struct sock *sk)
 {
 	const __poll_t out = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
 
-	if (weft_sock_has_room(sk, INT_MAX / 2))
+	if (weft_sock_is_writable(sk))
 		return out;
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
@@ -79,7 +103,7 @@ static __poll_t poll_writable(struct sock *sk)
 	 * barrier in wake_writer().
 	 */
 	smp_mb__after_atomic();
-	return weft_sock_has_room(sk, INT_MAX / 2) ? out : 0;
+	return weft_sock_is_writable(sk) ? out : 0;
 }
 
 static __poll_t poll_dgram(struct sock *sk)

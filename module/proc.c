@@ -60,6 +60,7 @@ static int show_sock(struct seq_file *seq, struct weft_sock *wsk)
 }
 
 static void *socks_start(struct seq_file *seq, loff_t *pos)
+	__acquires(socks_lock)
 {
 	struct weft_net *wn = weft_net(seq_file_net(seq));
 
@@ -75,6 +76,7 @@ static void *socks_next(struct seq_file *seq, void *v, loff_t *pos)
 }
 
 static void socks_stop(struct seq_file *seq, void *v)
+	__releases(socks_lock)
 {
 	struct weft_net *wn = weft_net(seq_file_net(seq));
 

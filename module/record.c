@@ -24,7 +24,7 @@ static bool take_head(struct weft_scan *scan, const struct sk_buff *skb,
 }
 
 bool weft_scan_skb(struct weft_scan *scan, const struct sk_buff *skb, u32 pos,
-		   u32 len, u32 max, u32 *partial)
+		   u32 len, u32 max, u32 *partial, u32 *records)
 {
 	while (len) {
 		bool in_head = scan->have < WEFT_RECORD_BYTES;
@@ -41,6 +41,7 @@ bool weft_scan_skb(struct weft_scan *scan, const struct sk_buff *skb, u32 pos,
 		if (scan->have == WEFT_RECORD_BYTES && !scan->left) {
 			scan->have = 0;
 			*partial = 0;
+			(*records)++;
 		}
 	}
 	return true;

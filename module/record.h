@@ -24,10 +24,11 @@ struct weft_scan {
  * @skb: bytes [@pos, @pos + @len) of it
  * @max: largest record allowed
  * @partial: bytes since the last end of a record, in and out
+ * @records: whole records, in and out
  *
  * Return: false when a record is larger than @max: the peer is broken.
  */
 bool weft_scan_skb(struct weft_scan *scan, const struct sk_buff *skb, u32 pos,
-		   u32 len, u32 max, u32 *partial);
+		   u32 len, u32 max, u32 *partial, u32 *records);
 
 #endif /* WEFT_RECORD_H */

@@ -273,6 +273,7 @@ static int send_along(struct weft_node *node, const struct way *way,
 {
 	u32 segment = pkt->kind == WEFT_DATA ? min(skb->len, mss) : skb->len;
 	u32 room = way->frame - min(way->frame, segment);
+	int err;
 
 	if (room < weft_packet_hlen(pkt->kind, 0) ||
 	    skb->len > WEFT_SUPER_MAX ||
@@ -290,8 +291,9 @@ static int send_along(struct weft_node *node, const struct way *way,
 	number_packet(node, way, pkt,
 		      segment ? DIV_ROUND_UP(skb->len, segment) : 1);
 	put_header(skb, pkt, segment);
-	weft_node_touch(node);
-	return transmit(skb, way->dev, way->mac, pkt);
+	err = transmit(skb, way->dev, way->mac, pkt);
+	weft_node_spoke(node);
+	return err;
 }
 
 int weft_send(struct weft_node *node, struct sk_buff *skb,

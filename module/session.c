@@ -430,7 +430,7 @@ struct weft_node *weft_session_find(struct weft_net *wn, struct sk_buff *skb,
 		return NULL;
 	if (READ_ONCE(node->probing) && pkt->session == node->local_id)
 		weft_node_alive(node);
-	weft_node_touch(node);
+	weft_node_heard(node);
 	return node;
 }
 

@@ -53,7 +53,9 @@ enum weft_road {
  * @reader_bytes: what the reader may read of them (whole messages); Own
  * @rx_bytes: unread, in both queues, records' lengths counted; Queue
  * @rx_partial: of them, bytes of a message that is not complete; Queue
+ * @rx_records: whole messages of them; Queue, of SEQPACKET alone
  * @rx_eof: the peer sends no more; Queue
+ * @was_reset: LOCAL: the peer reset the connection; Queue
  * @rx_dead: we take no more: closed, or no longer listening; Queue
  *
  * @accept_q: LISTEN: children not accepted yet, each with a reference; Queue
@@ -83,7 +85,9 @@ struct weft_sock {
 	u32			reader_bytes;
 	u32			rx_bytes;
 	u32			rx_partial;
+	u32			rx_records;
 	bool			rx_eof;
+	bool			was_reset;
 	bool			rx_dead;
 
 	struct list_head	accept_q;
@@ -215,9 +219,16 @@ void weft_sock_close(struct sock *sk);
 void weft_sock_orphan_end(struct sock *sk);
 
 /* Readiness, as poll and the blocking calls see it. poll.c */
-bool weft_sock_has_room(const struct sock *sk, size_t len);
+/* May a connected socket send now; is so much room that a poller is told? */
+bool weft_sock_has_room(const struct sock *sk);
+bool weft_sock_is_writable(const struct sock *sk);
+/* LOCAL: has the reader made so much room that the writer is told? */
+bool weft_sock_is_drained(const struct sock *sk);
 bool weft_sock_is_readable(const struct sock *sk);
 __poll_t weft_poll(struct file *file, struct socket *sock, poll_table *wait);
+
+/** weft_sock_check_control() - control messages of a send: 0 or -EINVAL */
+int weft_sock_check_control(struct sock *sk, struct msghdr *msg);
 
 /** weft_sock_may_send() - 0, or the error a send gets; sk owned */
 int weft_sock_may_send(struct sock *sk);

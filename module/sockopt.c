@@ -6,6 +6,7 @@
 #include <net/sock.h>
 
 #include "conn.h"
+#include "proto/wire.h"
 #include "sock.h"
 
 static u32 get_max_message(struct sock *sk)
@@ -85,6 +86,13 @@ int weft_getsockopt(struct socket *sock, int level, int name,
 	return -ENOPROTOOPT;
 }
 
+int weft_sock_check_control(struct sock *sk, struct msghdr *msg)
+{
+	struct sockcm_cookie cookie = {};
+
+	return msg->msg_controllen ? sock_cmsg_send(sk, msg, &cookie) : 0;
+}
+
 int weft_set_rcvlowat(struct sock *sk, int val)
 {
 	WRITE_ONCE(sk->sk_rcvlowat, val ?: 1);
@@ -103,6 +111,8 @@ static int get_inq(struct sock *sk)
 
 	spin_lock_bh(&q->lock);
 	bytes = wsk->rx_bytes - wsk->rx_partial;
+	if (sk->sk_type == SOCK_SEQPACKET)
+		bytes -= wsk->rx_records * WEFT_RECORD_BYTES;
 	if (weft_is_dgram(sk)) {
 		skb = skb_peek(q);
 		bytes = skb ? skb->len : 0;

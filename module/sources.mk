@@ -45,5 +45,7 @@ weft-kunit-files := \
 	range_kunit.c \
 	rtt_kunit.c \
 	cc_kunit.c \
+	rtx_kunit.c \
+	engine_kunit.c \
 	sim.c \
 	sim_kunit.c

@@ -35,7 +35,7 @@ static void wake_writer(struct sock *sk)
 	 * bit is looked at.
 	 */
 	smp_mb();
-	if (peer && weft_local_has_room(sk, INT_MAX / 2))
+	if (peer && weft_sock_is_drained(sk))
 		peer->sk_write_space(peer);
 }
 
@@ -48,10 +48,10 @@ static void flush_bytes(struct sock *sk, bool more)
 		weft_conn_flush(sk, more);
 }
 
-static bool may_go_on(struct sock *sk, size_t len)
+static bool may_go_on(struct sock *sk)
 {
 	return sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN ||
-	       (sk->sk_state == TCP_ESTABLISHED && weft_sock_has_room(sk, len));
+	       (sk->sk_state == TCP_ESTABLISHED && weft_sock_has_room(sk));
 }
 
 static void want_space(struct sock *sk)
@@ -66,7 +66,7 @@ static void want_space(struct sock *sk)
  * Sleep until bytes may be sent or never will be; the receiver of those sent
  * so far is woken first.
  */
-static int sleep_for_room(struct sock *sk, size_t len, long *timeo)
+static int sleep_for_room(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 
@@ -80,25 +80,25 @@ static int sleep_for_room(struct sock *sk, size_t len, long *timeo)
 	lock_sock(sk);
 	add_wait_queue(sk_sleep(sk), &wait);
 	want_space(sk);
-	sk_wait_event(sk, timeo, may_go_on(sk, len), &wait);
+	sk_wait_event(sk, timeo, may_go_on(sk), &wait);
 	remove_wait_queue(sk_sleep(sk), &wait);
 	return 0;
 }
 
-/* Until @len bytes have room; sk owned. */
-static int wait_room(struct sock *sk, size_t len, long *timeo)
+/* Until the socket may send; sk owned. */
+static int wait_room(struct sock *sk, long *timeo)
 {
 	for (;;) {
 		int err = weft_sock_may_send(sk);
 
-		if (!err && weft_sock_has_room(sk, len))
+		if (!err && weft_sock_has_room(sk))
 			return 0;
 		if (err && err != -EAGAIN)
 			return err;
 		want_space(sk);
-		if (may_go_on(sk, len))
+		if (may_go_on(sk))
 			continue;
-		err = sleep_for_room(sk, len, timeo);
+		err = sleep_for_room(sk, timeo);
 		if (err)
 			return err;
 	}
@@ -132,7 +132,7 @@ static int send_bytes(struct sock *sk, struct msghdr *msg, size_t len,
 	while (sent < len || !len) {
 		size_t n = min_t(size_t, len - sent, WEFT_CHUNK_BYTES);
 
-		err = len ? wait_room(sk, 1, &timeo) : weft_sock_may_send(sk);
+		err = len ? wait_room(sk, &timeo) : weft_sock_may_send(sk);
 		if (err || !len)
 			break;
 		err = send_chunk(sk, msg, n);
@@ -181,15 +181,13 @@ static int send_message(struct sock *sk, struct msghdr *msg, size_t len,
 	struct sk_buff_head list;
 	int err;
 
-	err = wait_room(sk, 0, &timeo);
-	if (err)
-		return err;
-	if (len > min_t(size_t, READ_ONCE(sk->sk_sndbuf),
-			wsk->peer_max_message))
+	if (len > READ_ONCE(sk->sk_sndbuf))
 		return -EMSGSIZE;
-	err = wait_room(sk, len + WEFT_RECORD_BYTES, &timeo);
+	err = wait_room(sk, &timeo);
 	if (err)
 		return err;
+	if (len > wsk->peer_max_message)
+		return -EMSGSIZE;
 	__skb_queue_head_init(&list);
 	if (len <= WEFT_RECORD_CHUNK)
 		err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, len);
@@ -214,6 +212,9 @@ int weft_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 
 	if (msg->msg_flags & MSG_OOB)
 		return -EOPNOTSUPP;
+	ret = weft_sock_check_control(sk, msg);
+	if (ret)
+		return ret;
 	len = min_t(size_t, len, INT_MAX);
 	lock_sock(sk);
 	sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
@@ -290,8 +291,8 @@ static u32 first_record(struct sock *sk)
 	return be32_to_cpu(length);
 }
 
-/* @n bytes have been read: free, uncharge, tell the flow. */
-static void consume(struct sock *sk, u32 n)
+/* @n bytes, @records whole messages, have been read. */
+static void consume(struct sock *sk, u32 n, u32 records)
 {
 	struct weft_sock *wsk = weft_sk(sk);
 	struct sk_buff_head done;
@@ -314,6 +315,7 @@ static void consume(struct sock *sk, u32 n)
 	}
 	spin_lock_bh(&sk->sk_receive_queue.lock);
 	wsk->rx_bytes -= n;
+	wsk->rx_records -= records;
 	weft_rmem_uncharge(sk, truesize);
 	spin_unlock_bh(&sk->sk_receive_queue.lock);
 	wsk->reader_bytes -= n;
@@ -421,7 +423,7 @@ static int recv_bytes(struct sock *sk, struct msghdr *msg, size_t len,
 		if (flags & MSG_PEEK)
 			seek += n;
 		else
-			consume(sk, n);
+			consume(sk, n, 0);
 		copied += n;
 	}
 	if (copied && ret < 0 && ret != -EAGAIN && ret != -EFAULT &&
@@ -447,7 +449,7 @@ static int recv_message(struct sock *sk, struct msghdr *msg, size_t len,
 	if (length > len)
 		msg->msg_flags |= MSG_TRUNC;
 	if (!(flags & MSG_PEEK))
-		consume(sk, WEFT_RECORD_BYTES + length);
+		consume(sk, WEFT_RECORD_BYTES + length, 1);
 	return flags & MSG_TRUNC ? length : n;
 }
 

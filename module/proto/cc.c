@@ -6,6 +6,9 @@
 
 static void reduce(struct weft_cc *cc, u32 mss)
 {
+	cc->suspect = 0;
+	cc->prior_cwnd = cc->cwnd;
+	cc->prior_ssthresh = cc->ssthresh;
 	/* RFC 5681 (4), with cwnd for FlightSize: it grows only when used. */
 	cc->ssthresh = max(cc->cwnd / 2, WEFT_CWND_MIN_SEGMENTS * mss);
 	cc->acked = 0;
@@ -13,11 +16,10 @@ static void reduce(struct weft_cc *cc, u32 mss)
 
 void weft_cc_init(struct weft_cc *cc, u32 mss)
 {
-	cc->cwnd = WEFT_CWND_INITIAL_SEGMENTS * mss;
-	cc->ssthresh = WEFT_CWND_MAX;
-	cc->acked = 0;
-	cc->recovering = false;
-	cc->recover = 0;
+	*cc = (struct weft_cc){
+		.cwnd = WEFT_CWND_INITIAL_SEGMENTS * mss,
+		.ssthresh = WEFT_CWND_MAX,
+	};
 }
 
 void weft_cc_delivered(struct weft_cc *cc, u32 mss, u64 bytes)
@@ -42,18 +44,39 @@ void weft_cc_delivered(struct weft_cc *cc, u32 mss, u64 bytes)
 
 void weft_cc_acked(struct weft_cc *cc, u64 una)
 {
-	if (una >= cc->recover)
-		cc->recovering = false;
+	if (una < cc->recover)
+		return;
+	cc->recovering = false;
+	cc->prior_cwnd = 0;
 }
 
-void weft_cc_lost(struct weft_cc *cc, u32 mss, u64 start, u64 snd_nxt)
+void weft_cc_lost(struct weft_cc *cc, u32 mss, u64 start, u64 bytes,
+		  u64 snd_nxt)
 {
-	if (start < cc->recover)
+	if (start >= cc->recover) {
+		reduce(cc, mss);
+		cc->cwnd = cc->ssthresh;
+		cc->recovering = true;
+		cc->recover = snd_nxt;
+	}
+	weft_cc_suspect(cc, bytes);
+}
+
+void weft_cc_suspect(struct weft_cc *cc, u64 bytes)
+{
+	cc->suspect += bytes;
+}
+
+void weft_cc_spurious(struct weft_cc *cc, u64 bytes)
+{
+	cc->suspect -= min(cc->suspect, bytes);
+	if (cc->suspect || !cc->prior_cwnd)
 		return;
-	reduce(cc, mss);
-	cc->cwnd = cc->ssthresh;
-	cc->recovering = true;
-	cc->recover = snd_nxt;
+	/* RFC 4015, with the peer's echo of times for evidence (RFC 3522). */
+	cc->cwnd = max(cc->cwnd, cc->prior_cwnd);
+	cc->ssthresh = cc->prior_ssthresh;
+	cc->prior_cwnd = 0;
+	cc->recovering = false;
 }
 
 void weft_cc_timeout(struct weft_cc *cc, u32 mss, u64 snd_una, u64 snd_nxt)

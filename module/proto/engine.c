@@ -115,6 +115,7 @@ void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max)
 	mss = clamp_t(u32, mss, 1, WEFT_SUPER_MAX);
 	e->params.mss = mss;
 	e->params.super_max = clamp_t(u32, super_max, mss, WEFT_SUPER_MAX);
+	e->rcv_segment = min_t(u32, mss, SEGMENT_MIN);
 }
 
 struct weft_record *weft_engine_lend_records(struct weft_engine *e,
@@ -323,13 +324,36 @@ static u32 take_eof(struct weft_engine *e)
 	return WEFT_DO_EOF;
 }
 
+/* Growth of the window that is worth telling (RFC 9293 section 3.8.6.2.2). */
+static bool is_worth_telling(const struct weft_engine *e)
+{
+	u64 growth = e->rcv_room - e->rcv_limit;
+
+	return growth && growth >= min(2 * e->params.mss,
+				       e->params.rcv_window / 2);
+}
+
+/*
+ * Is the growth worth a packet of its own? While the peer has more than half of
+ * the window left, what is acked anyway tells it soon enough.
+ */
+static bool is_worth_a_packet(const struct weft_engine *e)
+{
+	return is_in(e, RECEIVING) && e->rcv_fin == WEFT_NEVER &&
+	       is_worth_telling(e) &&
+	       2 * (e->rcv_limit - e->rcv_nxt) <= e->rcv_room - e->rcv_nxt;
+}
+
 /* RFC 5681 section 4.2: what is in order may wait for its like. */
 static void delay_ack(struct weft_engine *e, u32 plen, u64 now)
 {
-	e->rcv_segment = min(max(e->rcv_segment, plen), e->params.mss);
+	u32 mss = e->params.mss;
+
+	/* The peer's segments may be smaller than ours. */
+	e->rcv_segment = clamp(plen, e->rcv_segment, mss);
 	e->rcv_unacked += plen;
-	if (e->rcv_unacked >= ACK_SEGMENTS *
-			      max_t(u32, e->rcv_segment, SEGMENT_MIN))
+	if (e->rcv_unacked >= ACK_SEGMENTS * e->rcv_segment ||
+	    is_worth_a_packet(e))
 		e->ack_now = true;
 	else if (e->ack_ns == WEFT_NEVER)
 		e->ack_ns = now + WEFT_ACK_DELAY_NS;
@@ -529,15 +553,6 @@ u32 weft_engine_abort(struct weft_engine *e, int error)
 	return die(e, error < 0 ? -error : error);
 }
 
-/* Growth of the window that is worth telling (RFC 9293 section 3.8.6.2.2). */
-static bool is_worth_telling(const struct weft_engine *e)
-{
-	u64 growth = e->rcv_room - e->rcv_limit;
-
-	return growth && growth >= min(2 * e->params.mss,
-				       e->params.rcv_window / 2);
-}
-
 void weft_engine_admit(struct weft_engine *e, u64 limit)
 {
 	/* The window is a field of 32 bits. */
@@ -545,13 +560,7 @@ void weft_engine_admit(struct weft_engine *e, u64 limit)
 	if (limit <= e->rcv_room)
 		return;
 	e->rcv_room = limit;
-	/*
-	 * While the peer has more than half of the window left, what is acked
-	 * anyway tells it soon enough.
-	 */
-	if (is_in(e, RECEIVING) && e->rcv_fin == WEFT_NEVER &&
-	    is_worth_telling(e) &&
-	    2 * (e->rcv_limit - e->rcv_nxt) <= limit - e->rcv_nxt)
+	if (is_worth_a_packet(e))
 		e->ack_now = true;
 }
 

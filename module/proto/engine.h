@@ -154,6 +154,7 @@ struct weft_params {
  * @reorder_ns: when the next record counts as lost, or WEFT_NEVER
  * @spurious: times that bytes were found to be sent again without need
  * @reorder_steps: of the reordering window, in quarters of the least rtt
+ * @reorder_round: only records sent when so much was delivered widen it again
  * @max_window: largest window the peer granted, bytes
  *
  * @loss_base_ns: the retransmission timeout counts from here
@@ -223,6 +224,7 @@ struct weft_engine {
 	u64	reorder_ns;
 	u32	spurious;
 	u8	reorder_steps;
+	u64	reorder_round;
 	u32	max_window;
 
 	u64	loss_base_ns;

@@ -65,6 +65,39 @@ static bool split(struct weft_engine *e, unsigned int i, u64 offset)
 	return true;
 }
 
+/* Takes out one record; of the others the smaller half moves. */
+static void take_out(struct weft_engine *e, unsigned int i)
+{
+	e->nr_recs--;
+	if (i < e->nr_recs / 2) {
+		for (; i > 0; i--)
+			*weft_rtx_at(e, i) = *weft_rtx_at(e, i - 1);
+		if (++e->first_rec == e->max_recs)
+			e->first_rec = 0;
+		return;
+	}
+	for (; i < e->nr_recs; i++)
+		*weft_rtx_at(e, i) = *weft_rtx_at(e, i + 1);
+}
+
+/*
+ * Neighbours that both arrived become one record, so that there are no more of
+ * these than there are holes. Returns the index of what @i became.
+ */
+static unsigned int merge_sacked(struct weft_engine *e, unsigned int i)
+{
+	if (i + 1 < e->nr_recs &&
+	    weft_rtx_at(e, i + 1)->flags & WEFT_REC_SACKED) {
+		weft_rtx_at(e, i)->end = weft_rtx_at(e, i + 1)->end;
+		take_out(e, i + 1);
+	}
+	if (i > 0 && weft_rtx_at(e, i - 1)->flags & WEFT_REC_SACKED) {
+		weft_rtx_at(e, i - 1)->end = weft_rtx_at(e, i)->end;
+		take_out(e, i--);
+	}
+	return i;
+}
+
 void weft_rtx_sent(struct weft_engine *e, u64 end, u64 now)
 {
 	struct weft_record *rec = weft_rtx_at(e, e->nr_recs);
@@ -128,12 +161,20 @@ static bool is_early(const struct weft_record *rec, u32 echo)
 	       weft_rtx_is_before(echo, weft_rtx_clock(rec->sent_ns));
 }
 
-/* What was taken for lost was not: be more patient from now on. */
-static void note_spurious(struct weft_engine *e)
+/*
+ * What was taken for lost was not: be more patient from now on. RFC 8985
+ * section 6.2, step 4: by one step in a round trip.
+ */
+static void note_spurious(struct weft_engine *e, const struct weft_record *rec,
+			  u64 bytes)
 {
 	e->spurious++;
-	if (e->reorder_steps < REORDER_STEPS_MAX)
-		e->reorder_steps++;
+	weft_cc_spurious(&e->cc, bytes);
+	if (rec->delivered < e->reorder_round ||
+	    e->reorder_steps == REORDER_STEPS_MAX)
+		return;
+	e->reorder_steps++;
+	e->reorder_round = e->delivered;
 }
 
 /* RFC 8985 section 6.2, steps 1 and 2 */
@@ -141,11 +182,11 @@ static void learn(struct weft_engine *e, const struct weft_record *rec,
 		  u64 end, u32 echo, u64 now)
 {
 	if (is_early(rec, echo)) {
-		note_spurious(e);
+		note_spurious(e, rec, end - rec->start);
 		return;
 	}
 	if (rec->flags & WEFT_REC_LOST)
-		note_spurious(e);
+		note_spurious(e, rec, end - rec->start);
 	if (rec->tries > 1 && now - rec->sent_ns < e->rtt.min_ns)
 		return;
 	if (!is_after(rec->sent_ns, end, e->rack_sent_ns, e->rack_end))
@@ -213,6 +254,7 @@ void weft_rtx_sacked(struct weft_engine *e, const struct weft_range *range,
 		}
 		deliver(e, rec, rec->end, echo, now);
 		rec->flags = WEFT_REC_SACKED;
+		i = merge_sacked(e, i);
 	}
 }
 
@@ -259,7 +301,8 @@ void weft_rtx_detect(struct weft_engine *e, u64 now)
 			continue;
 		}
 		mark_lost(e, rec);
-		weft_cc_lost(&e->cc, e->params.mss, rec->start, e->snd_nxt);
+		weft_cc_lost(&e->cc, e->params.mss, rec->start, length(rec),
+			     e->snd_nxt);
 	}
 }
 
@@ -285,6 +328,7 @@ static void distrust(struct weft_engine *e)
 void weft_rtx_timeout(struct weft_engine *e, u64 now)
 {
 	u64 patience = e->rack_rtt_ns + reorder_window(e);
+	u64 lost = e->lost_bytes;
 	unsigned int i;
 
 	if (!e->nr_recs)
@@ -298,6 +342,7 @@ void weft_rtx_timeout(struct weft_engine *e, u64 now)
 		if (rec->sent_ns + patience <= now)
 			mark_lost(e, rec);
 	}
+	weft_cc_suspect(&e->cc, e->lost_bytes - lost);
 	e->reorder_ns = WEFT_NEVER;
 }
 

@@ -72,9 +72,9 @@ static void cc_lost__halves_once_an_episode(struct kunit *test)
 {
 	struct weft_cc cc = steady(20);
 
-	weft_cc_lost(&cc, MSS, 5 * MSS, 25 * MSS);
+	weft_cc_lost(&cc, MSS, 5 * MSS, MSS, 25 * MSS);
 	KUNIT_EXPECT_EQ(test, cc.cwnd, 10 * MSS);
-	weft_cc_lost(&cc, MSS, 24 * MSS, 30 * MSS);
+	weft_cc_lost(&cc, MSS, 24 * MSS, MSS, 30 * MSS);
 	KUNIT_EXPECT_EQ(test, cc.cwnd, 10 * MSS);
 	weft_cc_delivered(&cc, MSS, 20 * MSS);
 	KUNIT_EXPECT_EQ(test, cc.cwnd, 10 * MSS);
@@ -82,7 +82,7 @@ static void cc_lost__halves_once_an_episode(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, cc.recovering);
 	weft_cc_acked(&cc, 25 * MSS);
 	KUNIT_EXPECT_FALSE(test, cc.recovering);
-	weft_cc_lost(&cc, MSS, 25 * MSS, 35 * MSS);
+	weft_cc_lost(&cc, MSS, 25 * MSS, MSS, 35 * MSS);
 	KUNIT_EXPECT_EQ(test, cc.cwnd, 5 * MSS);
 }
 
@@ -90,7 +90,7 @@ static void cc_lost__two_segments_remain(struct kunit *test)
 {
 	struct weft_cc cc = steady(3);
 
-	weft_cc_lost(&cc, MSS, 0, 3 * MSS);
+	weft_cc_lost(&cc, MSS, 0, MSS, 3 * MSS);
 	KUNIT_EXPECT_EQ(test, cc.cwnd, 2 * MSS);
 }
 
@@ -106,6 +106,44 @@ static void cc_timeout__one_segment_then_slow_start(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cc.ssthresh, 10 * MSS);
 	weft_cc_delivered(&cc, MSS, MSS);
 	KUNIT_EXPECT_EQ(test, cc.cwnd, 2 * MSS);
+}
+
+static void cc_spurious__takes_the_reduction_back(struct kunit *test)
+{
+	struct weft_cc cc = steady(20);
+
+	weft_cc_lost(&cc, MSS, 5 * MSS, MSS, 25 * MSS);
+	weft_cc_lost(&cc, MSS, 7 * MSS, 2 * MSS, 25 * MSS);
+	weft_cc_spurious(&cc, 2 * MSS);
+	KUNIT_EXPECT_EQ(test, cc.cwnd, 10 * MSS);
+	weft_cc_spurious(&cc, MSS);
+	KUNIT_EXPECT_EQ(test, cc.cwnd, 20 * MSS);
+	KUNIT_EXPECT_FALSE(test, cc.recovering);
+	/* Once. */
+	cc.cwnd = 5 * MSS;
+	weft_cc_spurious(&cc, MSS);
+	KUNIT_EXPECT_EQ(test, cc.cwnd, 5 * MSS);
+}
+
+static void cc_spurious__a_timeout_too(struct kunit *test)
+{
+	struct weft_cc cc = steady(20);
+
+	weft_cc_timeout(&cc, MSS, 0, 20 * MSS);
+	weft_cc_suspect(&cc, 20 * MSS);
+	weft_cc_spurious(&cc, 20 * MSS);
+	KUNIT_EXPECT_EQ(test, cc.cwnd, 20 * MSS);
+	KUNIT_EXPECT_EQ(test, cc.ssthresh, 20 * MSS);
+}
+
+static void cc_spurious__not_after_the_episode(struct kunit *test)
+{
+	struct weft_cc cc = steady(20);
+
+	weft_cc_lost(&cc, MSS, 5 * MSS, MSS, 25 * MSS);
+	weft_cc_acked(&cc, 25 * MSS);
+	weft_cc_spurious(&cc, MSS);
+	KUNIT_EXPECT_EQ(test, cc.cwnd, 10 * MSS);
 }
 
 static void cc_idle__back_to_ten_segments(struct kunit *test)
@@ -128,6 +166,9 @@ static struct kunit_case cc_cases[] = {
 	KUNIT_CASE(cc_lost__halves_once_an_episode),
 	KUNIT_CASE(cc_lost__two_segments_remain),
 	KUNIT_CASE(cc_timeout__one_segment_then_slow_start),
+	KUNIT_CASE(cc_spurious__takes_the_reduction_back),
+	KUNIT_CASE(cc_spurious__a_timeout_too),
+	KUNIT_CASE(cc_spurious__not_after_the_episode),
 	KUNIT_CASE(cc_idle__back_to_ten_segments),
 	{}
 };

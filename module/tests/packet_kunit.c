@@ -277,7 +277,9 @@ static const struct {
 	enum weft_parse want;
 } fields[] = {
 	{ WEFT_DATA, 0, 24, 8, 0x00, WEFT_PARSE_FIELD },	/* flow */
-	{ WEFT_PROBE, 0, 24, 8, 0x00, WEFT_PARSE_FIELD },
+	{ WEFT_CLOSE, 0, 24, 8, 0x00, WEFT_PARSE_FIELD },
+	{ WEFT_PROBE, 0, 24, 8, 0x00, WEFT_PARSE_OK },
+	{ WEFT_ACK, 0, 24, 8, 0x00, WEFT_PARSE_OK },
 	{ WEFT_DATA, 0, 32, 8, 0xff, WEFT_PARSE_FIELD },	/* offset */
 	{ WEFT_CLOSE, 0, 32, 8, 0xff, WEFT_PARSE_FIELD },
 	{ WEFT_ACK, 0, 32, 8, 0xff, WEFT_PARSE_OK },
@@ -328,10 +330,10 @@ static void packet_parse__any_alignment(struct kunit *test)
 
 static void packet_parse__random_bytes(struct kunit *test)
 {
-	struct weft_pkt pkt, again;
+	static struct weft_pkt pkt, again;
+	static u8 data[ROOM], copy[ROOM];
 	u64 state = 7;
 	unsigned int i, n, fine = 0;
-	u8 data[160], copy[160];
 
 	for (n = 0; n < 100000; n++) {
 		unsigned int total = sim_random(&state) >> 56;
@@ -352,7 +354,7 @@ static void packet_parse__random_bytes(struct kunit *test)
 				weft_packet_parse(&again, copy, 128, 65535));
 		KUNIT_EXPECT_MEMEQ(test, &pkt, &again, sizeof(pkt));
 	}
-	KUNIT_EXPECT_GT(test, fine, 1000);
+	KUNIT_EXPECT_GT(test, fine, 100);
 }
 
 static void packet_ranges__round_trip(struct kunit *test)
@@ -414,8 +416,9 @@ static void packet_ranges__beyond_32_bits_go_out_empty(struct kunit *test)
 static void wire_patch__makes_the_segments_header(struct kunit *test)
 {
 	static const struct kind_case c = { "", WEFT_DATA, 0, 64, 4000 };
-	struct weft_pkt pkt = sample(&c), back, want = pkt;
-	u64 data[ROOM / 8];
+	struct weft_pkt pkt = sample(&c), want = pkt;
+	static struct weft_pkt back;
+	static u64 data[ROOM / 8];
 
 	weft_packet_build(&pkt, (u8 *)data);
 	weft_wire_patch((struct weft_wire_start *)data, 2, 2872, 1128);

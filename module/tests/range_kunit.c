@@ -5,7 +5,7 @@
 #include "../proto/range.h"
 #include "sim.h"
 
-#define MAX	4
+#define PLACES	4
 
 /* Three ranges, [10,20) [30,40) [50,60), and one place more. */
 #define THREE	{ { 10, 20 }, { 30, 40 }, { 50, 60 } }
@@ -13,7 +13,7 @@
 static const struct {
 	struct weft_range add;
 	unsigned int	nr;	/* afterwards */
-	struct weft_range want[MAX];
+	struct weft_range want[PLACES];
 } adds[] = {
 	{ { 0, 5 }, 4, { { 0, 5 }, { 10, 20 }, { 30, 40 }, { 50, 60 } } },
 	{ { 22, 28 }, 4, { { 10, 20 }, { 22, 28 }, { 30, 40 }, { 50, 60 } } },
@@ -34,8 +34,8 @@ static void range_add__merges_what_it_meets(struct kunit *test)
 	unsigned int i, where;
 
 	for (i = 0; i < ARRAY_SIZE(adds); i++) {
-		struct weft_range at[MAX] = THREE;
-		struct weft_range_set set = { at, 3, MAX };
+		struct weft_range at[PLACES] = THREE;
+		struct weft_range_set set = { at, 3, PLACES };
 
 		KUNIT_EXPECT_TRUE(test, weft_range_add(&set, &adds[i].add,
 						       &where));
@@ -90,8 +90,8 @@ static const struct {
 
 static void range_trim__cuts_both_edges(struct kunit *test)
 {
-	struct weft_range at[MAX] = THREE;
-	const struct weft_range_set set = { at, 3, MAX };
+	struct weft_range at[PLACES] = THREE;
+	const struct weft_range_set set = { at, 3, PLACES };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(trims); i++) {
@@ -118,8 +118,8 @@ static void range_absorb__raises_the_floor(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(absorbs); i++) {
-		struct weft_range at[MAX] = THREE;
-		struct weft_range_set set = { at, 3, MAX };
+		struct weft_range at[PLACES] = THREE;
+		struct weft_range_set set = { at, 3, PLACES };
 		u64 floor = absorbs[i].floor;
 
 		weft_range_absorb(&set, &floor);

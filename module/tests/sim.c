@@ -465,6 +465,9 @@ static void handle_stray(struct sim *sim, unsigned int i,
 	if (pkt->kind == WEFT_CLOSED || pkt->kind == WEFT_RESET)
 		return;
 	expect(sim, mark != WEFT_MARK_OPEN, "open mark without a flow");
+	/* What only acknowledges needs no answer: all is acknowledged. */
+	if (mark == WEFT_MARK_CLOSED && pkt->kind == WEFT_ACK)
+		return;
 	if (mark == WEFT_MARK_CLOSED)
 		answer(sim, i, WEFT_CLOSED, 0, pkt->flow);
 	else if (mark == WEFT_MARK_NEW && pkt->kind == WEFT_OPEN && i == 1)

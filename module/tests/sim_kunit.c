@@ -2,6 +2,7 @@
 /* Whole flows over bad links: nothing lost, nothing twice, always an end. */
 #include <linux/bitops.h>
 #include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/string.h>
 
@@ -239,7 +240,7 @@ static void sim__loss_free(struct kunit *test)
 	KUNIT_EXPECT_LE(test, sim->end[1].acks, sim->end[0].frames / 2 + 10);
 }
 
-static u64 upto(u64 *state, u32 limit)
+static u64 most(u64 *state, u32 limit)
 {
 	return (u32)(sim_random(state) >> 32) % (limit + 1);
 }
@@ -252,32 +253,32 @@ static struct sim_params draw(u64 seed)
 	struct sim_params p = { .seed = seed, .limit_ns = 1200 * SIM_SEC };
 	unsigned int i;
 
-	p.mss = sizes[upto(&r, 2)];
-	p.super_max = p.mss * (1 + upto(&r, 60000 / p.mss - 1));
-	p.flows = 1 + upto(&r, 2);
-	p.cut = upto(&r, 3) ? 0 : upto(&r, 10 * PERCENT);
-	p.link.delay_ns = upto(&r, 30 * SIM_MS);
-	p.link.jitter_ns = upto(&r, 1) ? 0 : upto(&r, 10 * SIM_MS);
-	p.link.ns_per_byte = upto(&r, 1) ? 0 : upto(&r, 1000);
-	p.link.queue = upto(&r, 1) ? 0 : 20000 + upto(&r, 200000);
-	p.link.loss = upto(&r, 2) ? upto(&r, 3 * PERCENT) :
-				    upto(&r, 25 * PERCENT);
-	p.link.twice = upto(&r, 1) ? 0 : upto(&r, 5 * PERCENT);
-	p.link.late = upto(&r, 1) ? 0 : upto(&r, 5 * PERCENT);
-	p.link.late_ns = SIM_MS + upto(&r, 2000) * SIM_MS;
-	p.link.overtake = upto(&r, 1) ? 0 : upto(&r, 5 * PERCENT);
-	p.link.overtake_ns = upto(&r, 20 * SIM_MS);
-	p.link.whole = upto(&r, 1);
+	p.mss = sizes[most(&r, 2)];
+	p.super_max = p.mss * (1 + most(&r, 60000 / p.mss - 1));
+	p.flows = 1 + most(&r, 2);
+	p.cut = most(&r, 3) ? 0 : most(&r, 10 * PERCENT);
+	p.link.delay_ns = most(&r, 30 * SIM_MS);
+	p.link.jitter_ns = most(&r, 1) ? 0 : most(&r, 10 * SIM_MS);
+	p.link.ns_per_byte = most(&r, 1) ? 0 : most(&r, 1000);
+	p.link.queue = most(&r, 1) ? 0 : 20000 + most(&r, 200000);
+	p.link.loss = most(&r, 2) ? most(&r, 3 * PERCENT) :
+				    most(&r, 25 * PERCENT);
+	p.link.twice = most(&r, 1) ? 0 : most(&r, 5 * PERCENT);
+	p.link.late = most(&r, 1) ? 0 : most(&r, 5 * PERCENT);
+	p.link.late_ns = SIM_MS + most(&r, 2000) * SIM_MS;
+	p.link.overtake = most(&r, 1) ? 0 : most(&r, 5 * PERCENT);
+	p.link.overtake_ns = most(&r, 20 * SIM_MS);
+	p.link.whole = most(&r, 1);
 	for (i = 0; i < 2; i++) {
 		struct sim_side *side = &p.side[i];
 
-		side->buffer = 1U << (10 + upto(&r, 8));
-		side->bytes = upto(&r, 16 * side->buffer) % 150000;
-		side->piece = upto(&r, 1) ? 0 : 1 + upto(&r, 5000);
+		side->buffer = 1U << (10 + most(&r, 8));
+		side->bytes = most(&r, min(16 * side->buffer, 150000U));
+		side->piece = most(&r, 1) ? 0 : 1 + most(&r, 5000);
 		side->write_gap_ns = side->piece * 1000ULL;
-		if (!upto(&r, 3))
-			side->stop_ns = upto(&r, 3000) * SIM_MS;
-		side->stop_at = upto(&r, 50000);
+		if (!most(&r, 3))
+			side->stop_ns = most(&r, 3000) * SIM_MS;
+		side->stop_at = most(&r, 50000);
 	}
 	return p;
 }

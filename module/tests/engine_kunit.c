@@ -1,0 +1,1070 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "bed.h"
+
+static struct bed *bed_alloc(struct kunit *test)
+{
+	struct bed *bed = kunit_kzalloc(test, sizeof(*bed), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, bed);
+	return bed;
+}
+
+static struct bed *bed_for(struct kunit *test, enum weft_state state)
+{
+	struct bed *bed = bed_alloc(test);
+
+	bed_in(bed, state);
+	KUNIT_ASSERT_EQ(test, bed->e.state, state);
+	return bed;
+}
+
+/* --- the handshake --- */
+
+static void engine_open__is_repeated_until_its_time(struct kunit *test)
+{
+	static const u32 gaps_ms[] = { 200, 400, 800, 1600, 2000, 2000, 2000 };
+	struct bed *bed = bed_alloc(test);
+	unsigned int i;
+	u64 before;
+
+	bed_init(bed);
+	before = bed->now;
+	weft_engine_open(&bed->e, bed->now);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_OPEN);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW);
+	KUNIT_EXPECT_EQ(test, bed->pkt.max_message, 100000);
+	for (i = 0; i < ARRAY_SIZE(gaps_ms); i++) {
+		KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+		KUNIT_EXPECT_EQ(test, bed_sleep(bed), 0);
+		KUNIT_EXPECT_EQ(test, bed->now - before, gaps_ms[i] * SIM_MS);
+		before = bed->now;
+		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_OPEN);
+	}
+	KUNIT_EXPECT_EQ(test, bed_sleep(bed), WEFT_DO_DEAD);
+	KUNIT_EXPECT_EQ(test, bed->e.error, ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, bed->now, (1000 + 10) * SIM_SEC);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_RESET);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	KUNIT_EXPECT_EQ(test, weft_engine_deadline(&bed->e), WEFT_NEVER);
+}
+
+static void engine_kick__sends_open_at_once(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPENING);
+
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	weft_engine_kick(&bed->e, bed->now);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_OPEN);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+}
+
+static void engine_input__opened_makes_open(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPENING);
+	u32 time = weft_rtx_clock(bed->now);
+
+	bed->now += BED_RTT;
+	KUNIT_EXPECT_EQ(test, bed_hear(bed, .kind = WEFT_OPENED, .echo = time,
+				       .max_message = 1),
+			WEFT_DO_UP | WEFT_DO_ROOM);
+	KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_OPEN);
+	KUNIT_EXPECT_EQ(test, bed->e.rtt.srtt_ns, BED_RTT);
+	KUNIT_EXPECT_EQ(test, bed->e.peer_max_message, WEFT_MAX_MESSAGE_MIN);
+	/* The peer hears of it at once, and only once. */
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	KUNIT_EXPECT_EQ(test, weft_engine_deadline(&bed->e), WEFT_NEVER);
+}
+
+static void engine_input__opened_once_more_is_acked(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	KUNIT_EXPECT_EQ(test, bed_hear(bed, .kind = WEFT_OPENED), 0);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+}
+
+static void engine_accept__opened_is_repeated(struct kunit *test)
+{
+	struct bed *bed = bed_alloc(test);
+
+	bed_accept(bed);
+	KUNIT_EXPECT_EQ(test, bed->e.peer_max_message, 100000);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_OPENED);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_OPENED);
+	/* By timer, and whenever OPEN comes. */
+	bed_hear(bed, .kind = WEFT_OPEN);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_OPENED);
+	while (bed->e.state != WEFT_ST_DEAD) {
+		bed_sleep(bed);
+		bed_drain(bed);
+	}
+	KUNIT_EXPECT_EQ(test, bed->e.error, ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, bed->now, 1010 * SIM_SEC);
+}
+
+static void engine_input__any_packet_ends_accepted(struct kunit *test)
+{
+	static const u8 kinds[] = { WEFT_DATA, WEFT_ACK, WEFT_PROBE };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct bed *bed = bed_for(test, WEFT_ST_ACCEPTED);
+
+		KUNIT_EXPECT_TRUE(test, WEFT_DO_UP &
+				  bed_hear(bed, .kind = kinds[i]));
+		KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_OPEN);
+		/* An OPEN that comes late then changes nothing. */
+		bed_drain(bed);
+		KUNIT_EXPECT_EQ(test, bed_hear(bed, .kind = WEFT_OPEN), 0);
+		KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	}
+}
+
+static void engine_open__carries_what_is_written(struct kunit *test)
+{
+	struct bed *bed = bed_alloc(test);
+
+	bed_init(bed);
+	bed_write(bed, 5000);
+	weft_engine_open(&bed->e, bed->now);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_OPEN);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, BED_MSS - 64);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_OPEN);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, BED_MSS - 64);
+	KUNIT_EXPECT_EQ(test, bed->e.nr_recs, 1);
+	/* The peer did not take it: it goes at once as DATA. */
+	bed_hear(bed, .kind = WEFT_OPENED);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.offset, 0);
+	KUNIT_EXPECT_TRUE(test, !sim_check(&bed->e));
+}
+
+static void engine_accept__takes_what_open_carries(struct kunit *test)
+{
+	struct bed *bed = bed_alloc(test);
+
+	bed_accept(bed);
+	KUNIT_EXPECT_EQ(test, bed_hear(bed, .kind = WEFT_OPEN, .plen = 100),
+			WEFT_DO_STORE | WEFT_DO_DELIVER);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_OPENED);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 100);
+	KUNIT_EXPECT_EQ(test, bed_hear(bed, .kind = WEFT_OPEN, .plen = 100),
+			0);
+}
+
+static const struct {
+	u8	state;
+	u8	kind;
+	u8	reason;
+	int	error;		/* 0: DONE */
+} ends[] = {
+	{ WEFT_ST_OPENING, WEFT_RESET, WEFT_RESET_REFUSED, ECONNREFUSED },
+	{ WEFT_ST_OPENING, WEFT_RESET, WEFT_RESET_UNKNOWN, ECONNREFUSED },
+	{ WEFT_ST_OPENING, WEFT_RESET, WEFT_RESET_ABORTED, ECONNRESET },
+	{ WEFT_ST_OPENING, WEFT_CLOSED, 0, ECONNRESET },
+	{ WEFT_ST_ACCEPTED, WEFT_RESET, WEFT_RESET_REFUSED, ECONNRESET },
+	{ WEFT_ST_OPEN, WEFT_RESET, WEFT_RESET_UNKNOWN, ECONNRESET },
+	{ WEFT_ST_OPEN, WEFT_CLOSED, 0, ECONNRESET },
+	{ WEFT_ST_SENT_CLOSE, WEFT_RESET, WEFT_RESET_ABORTED, ECONNRESET },
+	{ WEFT_ST_SENT_CLOSE, WEFT_CLOSED, 0, ECONNRESET },
+	{ WEFT_ST_GOT_CLOSE, WEFT_RESET, WEFT_RESET_UNKNOWN, ECONNRESET },
+	{ WEFT_ST_GOT_CLOSE, WEFT_CLOSED, 0, ECONNRESET },
+	{ WEFT_ST_CLOSING, WEFT_RESET, WEFT_RESET_UNKNOWN, 0 },
+	{ WEFT_ST_CLOSING, WEFT_CLOSED, 0, 0 },
+};
+
+static void engine_input__reset_and_closed(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		struct bed *bed = bed_for(test, ends[i].state);
+		u32 todo = bed_hear(bed, .kind = ends[i].kind,
+				    .reason = ends[i].reason);
+
+		KUNIT_EXPECT_EQ_MSG(test, bed->e.state, ends[i].error ?
+				    WEFT_ST_DEAD : WEFT_ST_DONE, "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, bed->e.error, ends[i].error,
+				    "case %u", i);
+		KUNIT_EXPECT_TRUE(test, todo & (ends[i].error ? WEFT_DO_DEAD :
+							       WEFT_DO_DONE));
+		/* What ends a flow is never answered. */
+		KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	}
+}
+
+static void engine_input__reset_with_data_unacked_is_an_error(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_GOT_CLOSE);
+
+	bed_write(bed, 10);
+	weft_engine_shutdown(&bed->e);
+	bed_drain(bed);
+	KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_CLOSING);
+	bed_hear(bed, .kind = WEFT_RESET, .reason = WEFT_RESET_UNKNOWN);
+	KUNIT_EXPECT_EQ(test, bed->e.error, ECONNRESET);
+}
+
+static void engine_abort__resets_whoever_may_know(struct kunit *test)
+{
+	u8 state;
+
+	for (state = WEFT_ST_IDLE; state < WEFT_ST_COUNT; state++) {
+		struct bed *bed = bed_for(test, state);
+		bool over = state >= WEFT_ST_DONE;
+
+		bed_drain(bed);
+		KUNIT_EXPECT_EQ(test, weft_engine_abort(&bed->e, -ENODEV),
+				over ? 0 : WEFT_DO_DEAD);
+		KUNIT_EXPECT_EQ(test, bed_next(bed),
+				over || state == WEFT_ST_IDLE ? BED_NONE :
+								WEFT_RESET);
+		KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+		if (!over)
+			KUNIT_EXPECT_EQ(test, bed->e.error, ENODEV);
+	}
+}
+
+static void engine_abort__nobody_knows_of_an_unsent_open(struct kunit *test)
+{
+	struct bed *bed = bed_alloc(test);
+
+	bed_init(bed);
+	weft_engine_open(&bed->e, bed->now);
+	weft_engine_abort(&bed->e, ECANCELED);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+}
+
+/* --- receiving --- */
+
+static void engine_input__second_segment_is_acked(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	KUNIT_EXPECT_EQ(test, WEFT_DO_STORE | WEFT_DO_DELIVER,
+			bed_hear(bed, .kind = WEFT_DATA, .plen = BED_MSS));
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	bed_hear(bed, .kind = WEFT_DATA, .offset = BED_MSS, .plen = BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 2 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW - 2 * BED_MSS);
+	bed_hear(bed, .kind = WEFT_DATA, .offset = 2 * BED_MSS,
+		 .plen = BED_SUPER);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+}
+
+static void engine_tick__lone_segment_is_acked_in_25_ms(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u64 came = bed->now;
+
+	bed_hear(bed, .kind = WEFT_DATA, .plen = 10, .time = 77);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed->now, came + 25 * SIM_MS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.echo, 77);
+	KUNIT_EXPECT_EQ(test, bed->pkt.delay, 25000);
+}
+
+static void engine_next__data_carries_the_ack(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_hear(bed, .kind = WEFT_DATA, .plen = 3 * BED_MSS);
+	bed_write(bed, 10);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 3 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	/* But not which bytes came out of order. */
+	bed_hear(bed, .kind = WEFT_DATA, .offset = 9000, .plen = 10);
+	bed_write(bed, 10);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.nr_ranges, 1);
+}
+
+static void engine_input__out_of_order_is_told_at_once(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	KUNIT_EXPECT_EQ(test, WEFT_DO_STORE,
+			bed_hear(bed, .kind = WEFT_DATA, .offset = 2000,
+				 .plen = 500));
+	KUNIT_EXPECT_EQ(test, bed->e.take.start, 2000);
+	KUNIT_EXPECT_EQ(test, bed->e.take.end, 2500);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 0);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ranges[0].start, 2000);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ranges[0].end, 2500);
+	/* The gap closes: that is told at once too. */
+	KUNIT_EXPECT_EQ(test, WEFT_DO_STORE | WEFT_DO_DELIVER,
+			bed_hear(bed, .kind = WEFT_DATA, .plen = 2200));
+	KUNIT_EXPECT_EQ(test, bed->e.take.end, 2000);
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_nxt, 2500);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 2500);
+	KUNIT_EXPECT_EQ(test, bed->pkt.nr_ranges, 0);
+}
+
+static void engine_input__duplicates_are_acked_and_not_stored(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_hear(bed, .kind = WEFT_DATA, .plen = 3000);
+	bed_hear(bed, .kind = WEFT_DATA, .offset = 5000, .plen = 1000);
+	bed_drain(bed);
+	KUNIT_EXPECT_EQ(test, 0, bed_hear(bed, .kind = WEFT_DATA,
+					  .plen = 3000));
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, 0, bed_hear(bed, .kind = WEFT_DATA,
+					  .offset = 5500, .plen = 500));
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+}
+
+static void engine_input__gaps_beyond_its_memory_are_dropped(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	unsigned int i;
+
+	for (i = 1; i <= BED_RANGES; i++)
+		KUNIT_EXPECT_EQ(test, WEFT_DO_STORE,
+				bed_hear(bed, .kind = WEFT_DATA,
+					 .offset = 1000 * i, .plen = 10));
+	KUNIT_EXPECT_EQ(test, 0, bed_hear(bed, .kind = WEFT_DATA,
+					  .offset = 20000, .plen = 10));
+	KUNIT_EXPECT_EQ(test, weft_engine_wants_ranges(&bed->e),
+			2 * BED_RANGES);
+}
+
+static void engine_input__nothing_beyond_the_limit(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	KUNIT_EXPECT_EQ(test, WEFT_DO_STORE,
+			bed_hear(bed, .kind = WEFT_DATA,
+				 .offset = BED_WINDOW - 100, .plen = 200));
+	KUNIT_EXPECT_EQ(test, bed->e.take.end, BED_WINDOW);
+	KUNIT_EXPECT_EQ(test, 0, bed_hear(bed, .kind = WEFT_DATA,
+					  .offset = BED_WINDOW, .plen = 1));
+	KUNIT_EXPECT_EQ(test, 0, bed_hear(bed, .kind = WEFT_CLOSE,
+					  .offset = BED_WINDOW, .plen = 1));
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_fin, WEFT_NEVER);
+	/* The end itself takes no room. */
+	bed_hear(bed, .kind = WEFT_CLOSE, .offset = BED_WINDOW);
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_fin, BED_WINDOW);
+}
+
+static void engine_input__offsets_that_wrap_are_ignored(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	KUNIT_EXPECT_EQ(test, 0, bed_hear(bed, .kind = WEFT_DATA,
+					  .offset = ~0ULL - 5, .plen = 100));
+	KUNIT_EXPECT_EQ(test, 0, bed_hear(bed, .kind = WEFT_CLOSE,
+					  .offset = ~0ULL - 9, .plen = 10));
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_fin, WEFT_NEVER);
+}
+
+static void engine_input__one_end_only(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_hear(bed, .kind = WEFT_DATA, .offset = 50, .plen = 50);
+	/* Not before bytes that are here. */
+	bed_hear(bed, .kind = WEFT_CLOSE, .offset = 0, .plen = 60);
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_fin, WEFT_NEVER);
+	bed_hear(bed, .kind = WEFT_CLOSE, .offset = 100, .plen = 100);
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_fin, 200);
+	bed_hear(bed, .kind = WEFT_CLOSE, .offset = 100, .plen = 50);
+	bed_hear(bed, .kind = WEFT_CLOSE, .offset = 100, .plen = 150);
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_fin, 200);
+	/* Nor bytes behind the end. */
+	KUNIT_EXPECT_EQ(test, 0, bed_hear(bed, .kind = WEFT_DATA,
+					  .offset = 190, .plen = 20));
+	KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_OPEN);
+	KUNIT_EXPECT_EQ(test, WEFT_DO_STORE | WEFT_DO_DELIVER | WEFT_DO_EOF,
+			bed_hear(bed, .kind = WEFT_DATA, .plen = 50));
+	KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_GOT_CLOSE);
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_nxt, 200);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 201);
+}
+
+static void engine_input__probe_is_answered_at_once(struct kunit *test)
+{
+	u8 state;
+
+	for (state = WEFT_ST_OPEN; state < WEFT_ST_DONE; state++) {
+		struct bed *bed = bed_for(test, state);
+
+		bed_hear(bed, .kind = WEFT_PROBE);
+		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+		KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	}
+}
+
+static void engine_admit__is_told_when_worth_a_packet(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u64 at;
+
+	for (at = 0; at < 60000; at += 6000)
+		bed_hear(bed, .kind = WEFT_DATA, .offset = at, .plen = 6000);
+	bed_drain(bed);
+	weft_engine_admit(&bed->e, BED_WINDOW + 1999);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	weft_engine_admit(&bed->e, BED_WINDOW + 2000);
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_limit, BED_WINDOW);
+	weft_engine_admit(&bed->e, BED_WINDOW + 10000);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 10000 - 60000);
+	/* It never shrinks. */
+	weft_engine_admit(&bed->e, BED_WINDOW);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_limit, BED_WINDOW + 10000);
+}
+
+static void engine_admit__a_wide_window_can_wait(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_hear(bed, .kind = WEFT_DATA, .plen = 10000);
+	bed_drain(bed);
+	weft_engine_admit(&bed->e, BED_WINDOW + 10000);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	/* What is acked anyway tells it. */
+	bed_hear(bed, .kind = WEFT_PROBE);
+	bed_next(bed);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW);
+}
+
+/* --- sending --- */
+
+static void engine_next__whole_segments_then_the_rest(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed->e.cc.cwnd = 100 * BED_MSS;
+	bed_write(bed, BED_SUPER + 2345);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, BED_SUPER);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.offset, BED_SUPER);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 2345);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	bed_write(bed, 1);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 1);
+}
+
+static void engine_next__never_more_than_cwnd(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_write(bed, 60000);
+	bed->e.cc.cwnd = 4 * BED_MSS + 999;
+	KUNIT_EXPECT_EQ(test, bed_drain(bed), 1);
+	KUNIT_EXPECT_EQ(test, bed->e.in_flight, 4 * BED_MSS);
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 2 * BED_MSS);
+	bed_drain(bed);
+	KUNIT_EXPECT_LE(test, bed->e.in_flight, bed->e.cc.cwnd);
+}
+
+static void engine_next__never_more_than_the_window(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed->e.cc.cwnd = 200000;
+	bed_write(bed, 100000);
+	bed_drain(bed);
+	KUNIT_EXPECT_EQ(test, bed->e.snd_nxt, 65000);
+	/* The rest is less than a segment and waits for more. */
+	KUNIT_EXPECT_TRUE(test, WEFT_DO_ROOM &
+			  bed_hear_tight(bed, .kind = WEFT_ACK, .ack = 10000,
+					 .window = 65535));
+	bed_drain(bed);
+	KUNIT_EXPECT_EQ(test, bed->e.snd_nxt, 75000);
+	/* A window that shrinks takes nothing back. */
+	bed_hear_tight(bed, .kind = WEFT_ACK, .ack = 10000, .window = 1);
+	KUNIT_EXPECT_EQ(test, bed->e.snd_limit, 10000 + 65535);
+}
+
+static void engine_tick__closed_window_is_probed(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	unsigned int i;
+	u64 before;
+
+	bed->e.cc.cwnd = 200000;
+	bed_write(bed, 70000);
+	bed_drain(bed);
+	bed_hear_tight(bed, .kind = WEFT_ACK, .ack = 65000, .window = 0);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	/* The 536 bytes that are left of the first window go after a wait. */
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 536);
+	bed_hear_tight(bed, .kind = WEFT_ACK, .ack = 65536, .window = 0);
+	for (i = 0; i < 40; i++) {
+		KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+		before = bed->now;
+		KUNIT_EXPECT_EQ(test, bed_sleep(bed), 0);
+		KUNIT_EXPECT_EQ(test, bed->now - before,
+				min_t(u64, i > 8 ? 5 * SIM_SEC :
+					   (200 * SIM_MS) << i, 5 * SIM_SEC));
+		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_PROBE);
+		/* A peer that answers is alive. */
+		bed_hear_tight(bed, .kind = WEFT_ACK, .ack = 65536, .window = 0);
+	}
+	bed_hear_tight(bed, .kind = WEFT_ACK, .ack = 65536, .window = 5000);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+}
+
+static void engine_tick__probes_unanswered_end_it(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	unsigned int i;
+
+	bed->e.snd_limit = 0;
+	bed_write(bed, 10);
+	bed_drain(bed);
+	for (i = 0; i < 200 && bed->e.state != WEFT_ST_DEAD; i++) {
+		bed_sleep(bed);
+		bed_drain(bed);
+	}
+	KUNIT_EXPECT_EQ(test, bed->e.error, ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, bed->now, 1100 * SIM_SEC + BED_RTT);
+}
+
+static void engine_tick__tail_is_probed_after_two_rtt(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u64 left = bed->now;
+
+	bed_write(bed, 3 * BED_MSS);
+	bed_drain(bed);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed->now - left, 2 * BED_RTT);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.offset, 2 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	/* Once; then it is the timeout's turn. */
+	left = bed->now;
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed->now - left, 200 * SIM_MS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.offset, 0);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->e.cc.cwnd, BED_MSS);
+}
+
+static void engine_tick__tail_probe_prefers_new_bytes(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_write(bed, 20 * BED_MSS);
+	bed_drain(bed);
+	KUNIT_EXPECT_EQ(test, bed->e.snd_nxt, 10 * BED_MSS);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.offset, 10 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+}
+
+static void engine_tick__timeouts_double_until_the_end(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	unsigned int i;
+	u64 before;
+
+	bed_write(bed, 10);
+	bed_drain(bed);
+	bed_sleep(bed);
+	bed_drain(bed);
+	for (i = 0; i < 8; i++) {
+		before = bed->now;
+		KUNIT_EXPECT_EQ(test, bed_sleep(bed), 0);
+		KUNIT_EXPECT_EQ(test, bed->now - before, (200 * SIM_MS) << i);
+		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	}
+	KUNIT_EXPECT_EQ(test, bed_sleep(bed), WEFT_DO_DEAD);
+	KUNIT_EXPECT_EQ(test, bed->e.error, ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, bed->now, 1100 * SIM_SEC + BED_RTT);
+}
+
+static void engine_input__sack_brings_the_hole_again(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_write(bed, 8 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_drain(bed), 1);
+	bed->now += BED_RTT;
+	bed_sack(bed, BED_MSS, 3 * BED_MSS, 8 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.offset, BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 2 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	KUNIT_EXPECT_EQ(test, bed->e.retransmitted, 2 * BED_MSS);
+	/* It had grown by the 6 segments that arrived. */
+	KUNIT_EXPECT_EQ(test, bed->e.cc.cwnd, (10 + 6) / 2 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, WEFT_DO_FREE | WEFT_DO_ROOM,
+			bed_hear(bed, .kind = WEFT_ACK, .ack = 8 * BED_MSS));
+	KUNIT_EXPECT_EQ(test, weft_engine_deadline(&bed->e), WEFT_NEVER);
+}
+
+static void engine_input__lies_about_acks_are_ignored(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_write(bed, 2000);
+	bed_drain(bed);
+	KUNIT_EXPECT_EQ(test, 0, bed_hear(bed, .kind = WEFT_ACK, .ack = 2001));
+	KUNIT_EXPECT_EQ(test, 0, bed_hear(bed, .kind = WEFT_ACK, .ack = ~0ULL));
+	KUNIT_EXPECT_EQ(test, 0, bed_sack(bed, 0, 1000, 2001));
+	KUNIT_EXPECT_EQ(test, 0, bed_sack(bed, 0, 1000, 1000));
+	KUNIT_EXPECT_EQ(test, bed->e.delivered, 0);
+	KUNIT_EXPECT_EQ(test, bed->e.snd_una, 0);
+}
+
+static void engine_sent__a_part_of_it_left(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_write(bed, 5 * BED_MSS);
+	weft_engine_next(&bed->e, bed->now, &bed->pkt);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 5 * BED_MSS);
+	weft_engine_sent(&bed->e, &bed->pkt, 2 * BED_MSS, bed->now);
+	KUNIT_EXPECT_EQ(test, bed->e.snd_nxt, 2 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.offset, 2 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 3 * BED_MSS);
+}
+
+static void engine_sent__nothing_left_is_as_lost(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_write(bed, 10);
+	weft_engine_next(&bed->e, bed->now, &bed->pkt);
+	weft_engine_sent(&bed->e, &bed->pkt, 0, bed->now);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 10);
+}
+
+static void engine_next__stops_short_of_the_last_records(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	unsigned int n = 0;
+
+	do {
+		bed_write(bed, 1);
+	} while (bed_next(bed) == WEFT_DATA && ++n < 1000);
+	KUNIT_EXPECT_EQ(test, n, BED_RECORDS * 3 / 4);
+	/* What waited meanwhile goes as one. */
+	bed_write(bed, 100);
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 10);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 101);
+}
+
+static void engine_set_mss__lost_bytes_go_in_smaller_pieces(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_write(bed, 8 * BED_MSS);
+	bed_drain(bed);
+	weft_engine_set_mss(&bed->e, 400, 800);
+	bed_sleep(bed);
+	bed_drain(bed);
+	bed_sleep(bed);
+	bed->e.cc.cwnd = 100000;
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 800);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.offset, 800);
+	KUNIT_EXPECT_TRUE(test, !sim_check(&bed->e));
+}
+
+static void engine_input__cwnd_rests_while_the_program_does(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u32 cwnd = bed->e.cc.cwnd;
+	unsigned int i;
+
+	for (i = 1; i < 50; i++) {
+		bed_write(bed, 100);
+		bed_drain(bed);
+		bed->now += BED_RTT;
+		bed_hear(bed, .kind = WEFT_ACK, .ack = 100 * i);
+	}
+	KUNIT_EXPECT_EQ(test, bed->e.cc.cwnd, cwnd);
+}
+
+/* --- times --- */
+
+static void engine_input__rtt_is_net_of_the_delay(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u32 time;
+
+	bed_write(bed, 10);
+	bed_next(bed);
+	time = bed->pkt.time;
+	bed->now += 60 * SIM_MS;
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 10, .echo = time,
+		 .delay = 25000);
+	KUNIT_EXPECT_EQ(test, bed->e.rtt.latest_ns, 35 * SIM_MS);
+	/* The same echo once more, later, says nothing. */
+	bed->now += SIM_SEC;
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 10, .echo = time);
+	KUNIT_EXPECT_EQ(test, bed->e.rtt.latest_ns, 35 * SIM_MS);
+	/* Nor do times that cannot be. */
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 10,
+		 .echo = weft_rtx_clock(bed->now + SIM_SEC));
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 10,
+		 .echo = weft_rtx_clock(bed->now), .delay = 1);
+	KUNIT_EXPECT_EQ(test, bed->e.rtt.latest_ns, 35 * SIM_MS);
+}
+
+static void engine_input__only_newer_times_are_echoed(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_hear(bed, .kind = WEFT_PROBE, .time = 0xfffffff0);
+	bed_drain(bed);
+	bed->now += SIM_MS;
+	/* The clock wraps. */
+	bed_hear(bed, .kind = WEFT_PROBE, .time = 20);
+	bed_next(bed);
+	KUNIT_EXPECT_EQ(test, bed->pkt.echo, 20);
+	bed->now += SIM_MS;
+	bed_hear(bed, .kind = WEFT_PROBE, .time = 0xfffffff5);
+	bed_hear(bed, .kind = WEFT_PROBE, .time = 0);
+	bed_next(bed);
+	KUNIT_EXPECT_EQ(test, bed->pkt.echo, 20);
+	KUNIT_EXPECT_EQ(test, bed->pkt.delay, 1000);
+	/* After an hour of silence any time is new. */
+	bed->now += 3600 * SIM_SEC;
+	bed_hear(bed, .kind = WEFT_PROBE, .time = 0xfffffff5);
+	bed_next(bed);
+	KUNIT_EXPECT_EQ(test, bed->pkt.echo, 0xfffffff5);
+}
+
+/* --- the end --- */
+
+static void engine_shutdown__last_bytes_go_with_close(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_write(bed, 2 * BED_MSS + 10);
+	weft_engine_shutdown(&bed->e);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 2 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_CLOSE);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 10);
+	KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_SENT_CLOSE);
+	KUNIT_EXPECT_EQ(test, bed->e.snd_nxt, 2 * BED_MSS + 11);
+	/* Lost, all of it: the same once more. */
+	bed_sleep(bed);
+	bed_drain(bed);
+	bed_sleep(bed);
+	bed->e.cc.cwnd = 100000;
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_CLOSE);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 10);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+}
+
+static void engine_shutdown__close_carries_one_segment(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_write(bed, 3 * BED_MSS);
+	weft_engine_shutdown(&bed->e);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 2 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_CLOSE);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, BED_MSS);
+}
+
+static void engine_shutdown__needs_no_window(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed->e.snd_limit = 0;
+	weft_engine_shutdown(&bed->e);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_CLOSE);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 0);
+}
+
+static void engine_shutdown__waits_until_the_peer_is_heard(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_ACCEPTED);
+
+	bed_write(bed, 10);
+	weft_engine_shutdown(&bed->e);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	bed_hear(bed, .kind = WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_CLOSE);
+	KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_SENT_CLOSE);
+}
+
+static void engine_input__we_close_first(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_SENT_CLOSE);
+
+	KUNIT_EXPECT_EQ(test, WEFT_DO_FREE | WEFT_DO_ROOM,
+			bed_hear(bed, .kind = WEFT_ACK, .ack = 1));
+	KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_SENT_CLOSE);
+	bed_hear(bed, .kind = WEFT_DATA, .ack = 1, .plen = 5);
+	KUNIT_EXPECT_EQ(test, WEFT_DO_EOF | WEFT_DO_DONE,
+			bed_hear(bed, .kind = WEFT_CLOSE, .ack = 1,
+				 .offset = 5));
+	/* The peer needs to know, before the flow is forgotten. */
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 6);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	KUNIT_EXPECT_EQ(test, weft_engine_deadline(&bed->e), WEFT_NEVER);
+}
+
+static void engine_input__they_close_first(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_GOT_CLOSE);
+
+	bed_write(bed, 10);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	weft_engine_shutdown(&bed->e);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_CLOSE);
+	KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_CLOSING);
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 10);
+	KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_CLOSING);
+	KUNIT_EXPECT_TRUE(test, WEFT_DO_DONE &
+			  bed_hear(bed, .kind = WEFT_ACK, .ack = 11));
+}
+
+static void engine_input__both_close_at_once(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_SENT_CLOSE);
+
+	KUNIT_EXPECT_EQ(test, WEFT_DO_EOF, bed_hear(bed, .kind = WEFT_CLOSE));
+	KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_CLOSING);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_TRUE(test, WEFT_DO_DONE &
+			  bed_hear(bed, .kind = WEFT_ACK, .ack = 1));
+}
+
+static void engine_input__close_is_acked_each_time(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_GOT_CLOSE);
+
+	KUNIT_EXPECT_EQ(test, 0, bed_hear(bed, .kind = WEFT_CLOSE));
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 1);
+}
+
+/* What no state of a flow has a use for. */
+static void engine_input__other_kinds_are_ignored(struct kunit *test)
+{
+	static const u16 taken[WEFT_ST_COUNT] = {
+		[WEFT_ST_OPENING] = BIT(WEFT_OPENED) | BIT(WEFT_CLOSED) |
+				    BIT(WEFT_RESET),
+	};
+	u8 kind, state;
+
+	for (state = 0; state < WEFT_ST_COUNT; state++)
+		for (kind = 0; kind < 255; kind++) {
+			bool stream = kind >= WEFT_OPEN && kind <= WEFT_PROBE;
+			struct bed *bed;
+
+			if (stream && state >= WEFT_ST_ACCEPTED &&
+			    state <= WEFT_ST_CLOSING)
+				continue;
+			if (kind < 16 && taken[state] & BIT(kind))
+				continue;
+			if (kind > 16 && kind < 250)
+				continue;
+			bed = bed_for(test, state);
+			bed_drain(bed);
+			KUNIT_EXPECT_EQ(test, 0, bed_hear(bed, .kind = kind));
+			KUNIT_EXPECT_EQ(test, bed->e.state, state);
+			KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+		}
+}
+
+/* --- whatever a peer may say --- */
+
+#define HOSTILE_STEPS	100000
+
+static u64 near(u64 *state, u64 at)
+{
+	u64 r = sim_random(state);
+
+	switch (r >> 61) {
+	case 0:
+		return r;
+	case 1:
+		return 0;
+	case 2:
+		return at;
+	default:
+		return at + (s64)((r >> 8) % 6000) - 3000;
+	}
+}
+
+static void hostile_packet(struct bed *bed, u64 *state)
+{
+	struct weft_engine *e = &bed->e;
+	struct weft_range ranges[4];
+	unsigned int i, nr = sim_random(state) >> 62;
+	struct weft_pkt pkt = {};
+
+	pkt.kind = (sim_random(state) >> 40) % (WEFT_KINDS + 2);
+	/* The end of the flow would end the test too often. */
+	if ((pkt.kind == WEFT_RESET || pkt.kind == WEFT_CLOSED) &&
+	    sim_random(state) >> 58)
+		pkt.kind = WEFT_DATA;
+	pkt.offset = near(state, e->rcv_nxt);
+	pkt.plen = sim_random(state) >> (sim_random(state) & 1 ? 48 : 54);
+	pkt.ack = near(state, e->snd_una);
+	pkt.window = near(state, 3000);
+	pkt.time = near(state, weft_rtx_clock(bed->now));
+	pkt.echo = near(state, weft_rtx_clock(bed->now));
+	pkt.delay = near(state, 1000);
+	pkt.max_message = sim_random(state);
+	pkt.reason = sim_random(state) >> 61;
+	for (i = 0; i < nr; i++) {
+		ranges[i].start = near(state, e->snd_una + 1000);
+		ranges[i].end = near(state, e->snd_nxt);
+	}
+	bed->todo = weft_engine_input(e, &pkt, ranges, nr, bed->now);
+	if (bed->todo & WEFT_DO_DELIVER)
+		weft_engine_admit(e, near(state, e->rcv_nxt + BED_WINDOW));
+}
+
+static void hostile_step(struct bed *bed, u64 *state)
+{
+	u64 at;
+
+	switch (sim_random(state) >> 61) {
+	case 0:
+		at = weft_engine_deadline(&bed->e);
+		if (at != WEFT_NEVER && at > bed->now)
+			bed->now = at;
+		bed_tick(bed);
+		break;
+	case 1:
+		bed->now += sim_random(state) >> 38;
+		bed_tick(bed);
+		break;
+	case 2:
+		bed_write(bed, (sim_random(state) >> 40) % 5000);
+		if (sim_random(state) >> 57 == 0)
+			weft_engine_shutdown(&bed->e);
+		break;
+	default:
+		hostile_packet(bed, state);
+	}
+	if (sim_random(state) >> 63)
+		bed_drain(bed);
+	else
+		bed_next(bed);
+}
+
+static void engine_input__whatever_a_peer_may_say(struct kunit *test)
+{
+	struct bed *bed = bed_alloc(test);
+	u64 state = 17;
+	unsigned int n;
+	u8 start = 0;
+
+	bed_in(bed, WEFT_ST_IDLE);
+	for (n = 0; n < HOSTILE_STEPS; n++) {
+		const char *fault;
+
+		if (bed->e.state >= WEFT_ST_DONE || sim_random(&state) >> 56 == 0)
+			bed_in(bed, ++start % WEFT_ST_COUNT);
+		hostile_step(bed, &state);
+		fault = sim_check(&bed->e);
+		if (fault) {
+			KUNIT_FAIL(test, "step %u: %s", n, fault);
+			return;
+		}
+		KUNIT_ASSERT_LE(test, bed->e.snd_una, bed->e.snd_nxt);
+		KUNIT_ASSERT_LE(test, bed->e.rcv_nxt, bed->e.rcv_limit);
+	}
+}
+
+static struct kunit_case engine_cases[] = {
+	KUNIT_CASE(engine_open__is_repeated_until_its_time),
+	KUNIT_CASE(engine_kick__sends_open_at_once),
+	KUNIT_CASE(engine_input__opened_makes_open),
+	KUNIT_CASE(engine_input__opened_once_more_is_acked),
+	KUNIT_CASE(engine_accept__opened_is_repeated),
+	KUNIT_CASE(engine_input__any_packet_ends_accepted),
+	KUNIT_CASE(engine_open__carries_what_is_written),
+	KUNIT_CASE(engine_accept__takes_what_open_carries),
+	KUNIT_CASE(engine_input__reset_and_closed),
+	KUNIT_CASE(engine_input__reset_with_data_unacked_is_an_error),
+	KUNIT_CASE(engine_abort__resets_whoever_may_know),
+	KUNIT_CASE(engine_abort__nobody_knows_of_an_unsent_open),
+	KUNIT_CASE(engine_input__second_segment_is_acked),
+	KUNIT_CASE(engine_tick__lone_segment_is_acked_in_25_ms),
+	KUNIT_CASE(engine_next__data_carries_the_ack),
+	KUNIT_CASE(engine_input__out_of_order_is_told_at_once),
+	KUNIT_CASE(engine_input__duplicates_are_acked_and_not_stored),
+	KUNIT_CASE(engine_input__gaps_beyond_its_memory_are_dropped),
+	KUNIT_CASE(engine_input__nothing_beyond_the_limit),
+	KUNIT_CASE(engine_input__offsets_that_wrap_are_ignored),
+	KUNIT_CASE(engine_input__one_end_only),
+	KUNIT_CASE(engine_input__probe_is_answered_at_once),
+	KUNIT_CASE(engine_admit__is_told_when_worth_a_packet),
+	KUNIT_CASE(engine_admit__a_wide_window_can_wait),
+	KUNIT_CASE(engine_next__whole_segments_then_the_rest),
+	KUNIT_CASE(engine_next__never_more_than_cwnd),
+	KUNIT_CASE(engine_next__never_more_than_the_window),
+	KUNIT_CASE(engine_tick__closed_window_is_probed),
+	KUNIT_CASE(engine_tick__probes_unanswered_end_it),
+	KUNIT_CASE(engine_tick__tail_is_probed_after_two_rtt),
+	KUNIT_CASE(engine_tick__tail_probe_prefers_new_bytes),
+	KUNIT_CASE(engine_tick__timeouts_double_until_the_end),
+	KUNIT_CASE(engine_input__sack_brings_the_hole_again),
+	KUNIT_CASE(engine_input__lies_about_acks_are_ignored),
+	KUNIT_CASE(engine_sent__a_part_of_it_left),
+	KUNIT_CASE(engine_sent__nothing_left_is_as_lost),
+	KUNIT_CASE(engine_next__stops_short_of_the_last_records),
+	KUNIT_CASE(engine_set_mss__lost_bytes_go_in_smaller_pieces),
+	KUNIT_CASE(engine_input__cwnd_rests_while_the_program_does),
+	KUNIT_CASE(engine_input__rtt_is_net_of_the_delay),
+	KUNIT_CASE(engine_input__only_newer_times_are_echoed),
+	KUNIT_CASE(engine_shutdown__last_bytes_go_with_close),
+	KUNIT_CASE(engine_shutdown__close_carries_one_segment),
+	KUNIT_CASE(engine_shutdown__needs_no_window),
+	KUNIT_CASE(engine_shutdown__waits_until_the_peer_is_heard),
+	KUNIT_CASE(engine_input__we_close_first),
+	KUNIT_CASE(engine_input__they_close_first),
+	KUNIT_CASE(engine_input__both_close_at_once),
+	KUNIT_CASE(engine_input__close_is_acked_each_time),
+	KUNIT_CASE(engine_input__other_kinds_are_ignored),
+	KUNIT_CASE(engine_input__whatever_a_peer_may_say),
+	{}
+};
+
+static struct kunit_suite engine_suite = {
+	.name = "weft_engine",
+	.test_cases = engine_cases,
+};
+
+kunit_test_suite(engine_suite);
