@@ -48,22 +48,34 @@ static struct proto weft_proto = {
 	.sysctl_rmem		= weft_rmem,
 };
 
-static void purge(struct sock *sk, struct sk_buff_head *q)
+void weft_sock_purge(struct sock *sk)
 {
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+	struct weft_sock *wsk = weft_sk(sk);
+	struct sk_buff_head all;
 	struct sk_buff *skb;
+	u32 truesize = 0;
 
-	while ((skb = __skb_dequeue(q))) {
-		weft_rmem_uncharge(sk, skb->truesize);
-		kfree_skb(skb);
-	}
+	__skb_queue_head_init(&all);
+	spin_lock_bh(&q->lock);
+	skb_queue_splice_init(&wsk->reader, &all);
+	skb_queue_splice_tail_init(q, &all);
+	skb_queue_walk(&all, skb)
+		truesize += skb->truesize;
+	weft_rmem_uncharge(sk, truesize);
+	wsk->rx_bytes = 0;
+	wsk->rx_partial = 0;
+	wsk->rx_records = 0;
+	wsk->reader_bytes = 0;
+	spin_unlock_bh(&q->lock);
+	__skb_queue_purge(&all);
 }
 
 static void destruct(struct sock *sk)
 {
 	struct weft_sock *wsk = weft_sk(sk);
 
-	purge(sk, &wsk->reader);
-	purge(sk, &sk->sk_receive_queue);
+	weft_sock_purge(sk);
 	weft_conn_free(sk);
 	if (wsk->peer)
 		sock_put(wsk->peer);
@@ -284,7 +296,6 @@ void weft_af_exit_net(struct weft_net *wn)
 		lock_sock(sk);
 		weft_conn_abort(sk, ENETDOWN);
 		release_sock(sk);
-		weft_conn_stop(sk);
 		weft_sock_orphan_end(sk);
 		sock_put(sk);
 	}
@@ -351,13 +362,10 @@ void weft_sock_close(struct sock *sk)
 	if (listener)
 		weft_listen_close(sk);
 	let_peer_go(sk);
-	if (orphan) {
+	if (orphan)
 		drop_net(sk);
-	} else {
-		if (wsk->conn)
-			weft_conn_stop(sk);
+	else
 		leave_table(sk);
-	}
 	sock_put(sk);
 }
 
@@ -391,6 +399,13 @@ static int weft_bind(struct socket *sock, struct sockaddr_unsized *uaddr, int le
 		err = -EINVAL;
 	else
 		err = weft_port_bind(sk, &node, be16_to_cpu(sw.sw_port));
+	/* The address cannot change any more; had it by then? */
+	if (!err && !ipv6_addr_any(&node) &&
+	    !weft_net_is_self(weft_sock_net(sk), &node)) {
+		weft_port_unbind(sk);
+		weft_sk(sk)->port = 0;
+		err = -EADDRNOTAVAIL;
+	}
 	release_sock(sk);
 	return err;
 }
@@ -403,8 +418,24 @@ static void name_self(struct sock *sk, const struct in6_addr *to)
 
 	if (!wsk->port)
 		wsk->port = weft_port_name(wn);
-	if (ipv6_addr_any(&wsk->addr))
+	if (ipv6_addr_any(&wsk->addr)) {
 		wsk->addr = ipv6_addr_loopback(to) ? *to : weft_net_address(wn);
+		wsk->named = true;
+	}
+}
+
+/* A connect failed: the socket is as it was before; sk owned. */
+static void connect_failed(struct socket *sock)
+{
+	struct weft_sock *wsk = weft_sk(sock->sk);
+
+	sock->state = SS_UNCONNECTED;
+	weft_conn_disconnect(sock->sk);
+	if (!wsk->hashed)
+		wsk->port = 0;
+	if (wsk->named)
+		wsk->addr = in6addr_any;
+	wsk->named = false;
 }
 
 static int connect_wire(struct sock *sk, const struct sockaddr_weft *to)
@@ -418,15 +449,18 @@ static int connect_wire(struct sock *sk, const struct sockaddr_weft *to)
 		return -EINVAL;
 	if (!weft_addr_is_plain(&node))
 		return -EHOSTUNREACH;
-	peer = weft_node_get(wn, &node, to->sw_scope ?: sk->sk_bound_dev_if);
-	if (IS_ERR(peer))
-		return PTR_ERR(peer);
 	name_self(sk, &node);
-	weft_sk(sk)->peer_addr = node;
-	weft_sk(sk)->peer_port = be16_to_cpu(to->sw_port);
-	weft_sk(sk)->scope = to->sw_scope;
-	err = weft_conn_start(sk, peer);
-	weft_node_put(peer);
+	do {
+		peer = weft_node_get(wn, &node,
+				     to->sw_scope ?: sk->sk_bound_dev_if);
+		if (IS_ERR(peer))
+			return PTR_ERR(peer);
+		weft_sk(sk)->peer_addr = node;
+		weft_sk(sk)->peer_port = be16_to_cpu(to->sw_port);
+		weft_sk(sk)->scope = to->sw_scope;
+		err = weft_conn_start(sk, peer);
+		weft_node_put(peer);
+	} while (err == -ESTALE);
 	return err;
 }
 
@@ -438,6 +472,9 @@ static int start_connect(struct sock *sk, const struct sockaddr_weft *to,
 	struct in6_addr node = weft_addr_node(to);
 	int err;
 
+	spin_lock_bh(&sk->sk_receive_queue.lock);
+	weft_sk(sk)->rx_dead = false;
+	spin_unlock_bh(&sk->sk_receive_queue.lock);
 	if (!to->sw_port)
 		return -ECONNREFUSED;
 	if (ipv6_addr_any(&node))
@@ -480,6 +517,8 @@ static int wait_backlog(struct sock *sk, int seen, long *timeo)
 {
 	atomic_t *accepts = &weft_sock_net(sk)->accepts;
 
+	long before = *timeo;
+
 	if (!*timeo)
 		return -EAGAIN;
 	*timeo = ___wait_var_event(accepts,
@@ -488,7 +527,7 @@ static int wait_backlog(struct sock *sk, int seen, long *timeo)
 				   TASK_INTERRUPTIBLE, 0, *timeo,
 				   __ret = schedule_timeout(__ret));
 	if (*timeo < 0)
-		return sock_intr_errno(MAX_SCHEDULE_TIMEOUT);
+		return sock_intr_errno(before);
 	return *timeo ? 0 : -EAGAIN;
 }
 
@@ -507,8 +546,10 @@ static int connect_once(struct socket *sock, const struct sockaddr_weft *to,
 		if (sk->sk_state != TCP_CLOSE)
 			return -EISCONN;
 		err = start_connect(sk, to, wake);
-		if (err)
+		if (err) {
+			connect_failed(sock);
 			return err;
+		}
 		sock->state = SS_CONNECTING;
 	}
 	if (is_opening(sk)) {
@@ -517,8 +558,7 @@ static int connect_once(struct socket *sock, const struct sockaddr_weft *to,
 			return err;
 	}
 	if (sk->sk_state != TCP_ESTABLISHED) {
-		sock->state = SS_UNCONNECTED;
-		weft_conn_disconnect(sk);
+		connect_failed(sock);
 		return sock_error(sk) ?: -ECONNABORTED;
 	}
 	sock->state = SS_CONNECTED;
@@ -609,11 +649,10 @@ static int weft_listen(struct socket *sock, int backlog)
 		err = -EINVAL;
 	else if (!weft_sk(sk)->port)
 		err = weft_port_bind(sk, &in6addr_any, 0);
-	if (!err && !weft_port_may_listen(sk))
-		err = -EADDRINUSE;
 	if (!err)
-		weft_listen_start(sk, backlog);
+		err = weft_port_listen(sk, backlog);
 	release_sock(sk);
+	weft_listen_changed(sk);
 	return err;
 }
 
@@ -665,8 +704,7 @@ static int weft_accept(struct socket *sock, struct socket *newsock,
 	arg->err = err;
 	if (!child)
 		return err;
-	atomic_inc(&weft_sock_net(sk)->accepts);
-	wake_up_var(&weft_sock_net(sk)->accepts);
+	weft_listen_changed(sk);
 	lock_sock(child);
 	sock_graft(child, newsock);
 	newsock->state = SS_CONNECTED;
@@ -694,31 +732,25 @@ static int weft_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 	return len;
 }
 
-/* SHUT_RD: AF_UNIX's messages tell the sender, TCP's bytes do not. */
+/* Nothing is queued from now on, not even a child. */
 static void shut_reading(struct sock *sk)
 {
 	struct sk_buff_head *q = &sk->sk_receive_queue;
 
-	if (sk->sk_type != SOCK_SEQPACKET)
-		return;
 	spin_lock_bh(&q->lock);
-	weft_sk(sk)->rx_dead = true;
+	WRITE_ONCE(weft_sk(sk)->rx_dead, true);
 	spin_unlock_bh(&q->lock);
 }
 
-static int shut(struct sock *sk, int how)
+static int shut_stream(struct sock *sk, int how)
 {
 	struct weft_sock *wsk = weft_sk(sk);
 
-	if (sk->sk_state == TCP_LISTEN && !weft_is_dgram(sk)) {
-		if (how & RCV_SHUTDOWN)
-			WRITE_ONCE(sk->sk_state, TCP_CLOSE);
-		return 0;
-	}
 	if (sk->sk_state != TCP_ESTABLISHED)
 		return -ENOTCONN;
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
-	if (how & RCV_SHUTDOWN)
+	/* AF_UNIX's messages tell the sender, TCP's bytes do not. */
+	if (how & RCV_SHUTDOWN && sk->sk_type == SOCK_SEQPACKET)
 		shut_reading(sk);
 	if (!(how & SEND_SHUTDOWN))
 		return 0;
@@ -729,21 +761,42 @@ static int shut(struct sock *sk, int how)
 	return 0;
 }
 
+/* As UDP: it works without a connection, and says that there is none. */
+static int shut_dgram(struct sock *sk, int how)
+{
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
+	return sk->sk_state == TCP_ESTABLISHED ? 0 : -ENOTCONN;
+}
+
+/* True when the socket listens no more. */
+static bool shut_listener(struct sock *sk, int how)
+{
+	if (!(how & RCV_SHUTDOWN))
+		return false;
+	shut_reading(sk);
+	WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+	return true;
+}
+
 static int weft_shutdown(struct socket *sock, int how)
 {
 	struct sock *sk = sock->sk;
-	bool listener;
-	int err;
+	bool ended = false;
+	int err = 0;
 
 	if (how < SHUT_RD || how > SHUT_RDWR)
 		return -EINVAL;
 	lock_sock(sk);
-	listener = sk->sk_state == TCP_LISTEN;
-	err = shut(sk, how + 1);
-	if (sk->sk_state == TCP_CLOSE)
-		sock->state = SS_UNCONNECTED;
+	if (weft_is_dgram(sk))
+		err = shut_dgram(sk, how + 1);
+	else if (sk->sk_state == TCP_LISTEN)
+		ended = shut_listener(sk, how + 1);
+	else if (sk->sk_state == TCP_SYN_SENT)
+		weft_conn_abort(sk, ECONNRESET);
+	else
+		err = shut_stream(sk, how + 1);
 	release_sock(sk);
-	if (listener && sk->sk_state != TCP_LISTEN)
+	if (ended)
 		weft_listen_close(sk);
 	sk->sk_state_change(sk);
 	if (!err && weft_sk(sk)->peer)

@@ -20,8 +20,10 @@
 #define WEFT_USER_TIMEOUT_SEC	120
 /* Nobody answers OPEN for so long. */
 #define WEFT_OPEN_TIMEOUT_SEC	30
-/* Received payload up to this size is packed into pages of our own, bytes. */
-#define WEFT_PACK_MAX		256
+/* Payload up to this size is packed into pages of our own, bytes. */
+#define WEFT_PACK_MAX		1024
+/* Packets kept out of order: what a hostile peer makes us search through. */
+#define WEFT_OOO_MAX		2048
 /* Room that is announced beyond the largest message, bytes. */
 #define WEFT_WINDOW_SPARE	4096
 
@@ -76,7 +78,7 @@ static struct weft_conn *alloc_conn(struct sock *sk, struct weft_node *node,
 
 	if (!conn)
 		return NULL;
-	conn->key.node = node;
+	conn->key.node = (unsigned long)node;
 	conn->key.flow = flow;
 	conn->key.ours = ours;
 	conn->sk = sk;
@@ -113,7 +115,8 @@ static int link_conn(struct weft_conn *conn)
 		return err;
 	spin_lock_bh(&node->lock);
 	if (node->state == WEFT_NODE_DEAD) {
-		err = -(node->error ?: EHOSTUNREACH);
+		/* Died since it was looked up: the caller asks anew. */
+		err = -ESTALE;
 	} else {
 		list_add_tail(&conn->node_link, &node->flows);
 		node->nr_flows++;
@@ -141,19 +144,11 @@ static void unlink_conn(struct weft_conn *conn, enum weft_mark mark)
 	spin_unlock_bh(&node->lock);
 }
 
+/* It may run once more, and finds the flow unlinked. */
 static void stop_timer(struct weft_conn *conn)
 {
-	if (hrtimer_try_to_cancel(&conn->timer) == 1)
-		sock_put(conn->sk);
+	hrtimer_try_to_cancel(&conn->timer);
 	conn->timer_at = WEFT_NEVER;
-}
-
-void weft_conn_stop(struct sock *sk)
-{
-	struct weft_conn *conn = conn_of(sk);
-
-	if (hrtimer_cancel(&conn->timer) == 1)
-		sock_put(sk);
 }
 
 static void purge_write_queue(struct sock *sk)
@@ -184,6 +179,7 @@ void weft_conn_free(struct sock *sk)
 
 	if (!conn)
 		return;
+	hrtimer_cancel(&conn->timer);
 	purge_write_queue(sk);
 	purge_ooo(sk);
 	WARN_ON_ONCE(conn->linked);
@@ -356,8 +352,6 @@ static void arm_timer(struct weft_conn *conn)
 	/* One that fires too early is asked again; that is cheaper. */
 	if (!conn->linked || at >= conn->timer_at)
 		return;
-	if (hrtimer_try_to_cancel(&conn->timer) != 1)
-		sock_hold(conn->sk);
 	conn->timer_at = at;
 	hrtimer_start(&conn->timer, ns_to_ktime(at), HRTIMER_MODE_ABS_SOFT);
 }
@@ -500,18 +494,22 @@ static void free_acked(struct sock *sk)
 
 /* --- receiving --- */
 
-/* Copy a small payload into pages of our own; it is worth its truesize then. */
-static struct sk_buff *pack(struct sock *sk, struct sk_buff *skb)
+/*
+ * Copy a payload that is small for its truesize into pages of our own: to the
+ * end of @tail, which the payload continues, or into an skb of its own. NULL:
+ * @skb stays as it is.
+ */
+static struct sk_buff *pack(struct sock *sk, struct sk_buff *skb,
+			    struct sk_buff *tail)
 {
-	struct sk_buff *tail = skb_peek_tail(&sk->sk_receive_queue);
 	struct weft_cb *cb = weft_cb(skb);
 	struct page_frag *pfrag = &sk->sk_frag;
 	struct weft_pieces piece = { .n = 1, .len = cb->len };
 	bool own = tail && weft_cb(tail)->own;
 	struct sk_buff *to = NULL;
 
-	if (cb->len > WEFT_PACK_MAX ||
-	    !skb_page_frag_refill(cb->len, pfrag, GFP_ATOMIC | __GFP_NOWARN))
+	if (cb->len > WEFT_PACK_MAX || skb->truesize <= 2 * cb->len ||
+	    cb->own || !skb_page_frag_refill(cb->len, pfrag, GFP_ATOMIC | __GFP_NOWARN))
 		return NULL;
 	if (skb_copy_bits(skb, cb->pos,
 			  page_address(pfrag->page) + pfrag->offset, cb->len))
@@ -524,10 +522,18 @@ static struct sk_buff *pack(struct sock *sk, struct sk_buff *skb)
 		to = tail;
 	else
 		to = weft_pieces_skb(&piece, GFP_ATOMIC | __GFP_NOWARN);
-	if (!to)
+	if (!to) {
 		weft_pieces_drop(&piece);
-	else
-		pfrag->offset += cb->len;
+		return NULL;
+	}
+	pfrag->offset += cb->len;
+	if (to != tail) {
+		weft_cb(to)->offset = cb->offset;
+		weft_cb(to)->own = true;
+	}
+	weft_rmem_uncharge(sk, skb->truesize);
+	weft_rmem_charge(sk, to == tail ? cb->len : to->truesize);
+	consume_skb(skb);
 	return to;
 }
 
@@ -544,15 +550,7 @@ static void append(struct sock *sk, struct sk_buff *skb, u32 partial,
 
 	spin_lock_bh(&q->lock);
 	tail = skb_peek_tail(q);
-	to = pack(sk, skb);
-	if (to) {
-		weft_rmem_uncharge(sk, skb->truesize);
-		weft_rmem_charge(sk, to == tail ? len : to->truesize);
-		weft_cb(to)->own = true;
-		consume_skb(skb);
-	} else {
-		to = skb;
-	}
+	to = pack(sk, skb, tail) ?: skb;
 	if (to != tail)
 		__skb_queue_tail(q, to);
 	WRITE_ONCE(weft_sk(sk)->rx_bytes, weft_sk(sk)->rx_bytes + len);
@@ -598,8 +596,14 @@ static bool deliver_one(struct sock *sk, struct sk_buff *skb)
 		ok = weft_scan_skb(&conn->scan, skb, cb->pos, cb->len,
 				   wsk->max_message, &partial, &records);
 	}
+	if (!ok) {
+		/* What no reader can make sense of is not shown to one. */
+		weft_rmem_uncharge(sk, skb->truesize);
+		kfree_skb(skb);
+		return false;
+	}
 	append(sk, skb, partial, records);
-	return ok;
+	return true;
 }
 
 static bool deliver(struct sock *sk)
@@ -616,13 +620,24 @@ static bool deliver(struct sock *sk)
 	return ok;
 }
 
+/* @before, if it is one of the queue and @take goes on where it ends. */
+static struct sk_buff *find_continued(struct sk_buff_head *q,
+				      struct sk_buff *before,
+				      const struct weft_range *take)
+{
+	if (before == (struct sk_buff *)q ||
+	    weft_cb(before)->offset + weft_cb(before)->len != take->start)
+		return NULL;
+	return before;
+}
+
 /* Keep the new bytes of a packet, in order of offset. Takes skb. */
 static void store(struct sock *sk, struct sk_buff *skb,
 		  const struct weft_pkt *pkt)
 {
 	struct weft_conn *conn = conn_of(sk);
 	const struct weft_range *take = &conn->engine.take;
-	struct sk_buff *before;
+	struct sk_buff *before, *to;
 
 	*weft_cb(skb) = (struct weft_cb){
 		.offset = take->start,
@@ -633,15 +648,29 @@ static void store(struct sock *sk, struct sk_buff *skb,
 	skb_queue_reverse_walk(&conn->ooo, before)
 		if (weft_cb(before)->offset <= take->start)
 			break;
+	if (take->start > conn->rx_next) {
+		to = pack(sk, skb, find_continued(&conn->ooo, before, take));
+		if (to && to == before)
+			return;
+		skb = to ?: skb;
+	}
 	__skb_queue_after(&conn->ooo, before, skb);
 }
 
-/* May the payload be kept? Its truesize is what counts against the sender. */
-static bool can_keep(struct sock *sk, const struct sk_buff *skb)
+/*
+ * May the payload be kept? Its truesize is what counts against the sender. What
+ * the reader waits for may take more, so that a gap can always be filled.
+ */
+static bool can_keep(struct sock *sk, const struct sk_buff *skb,
+		     const struct weft_pkt *pkt)
 {
 	u64 used = (u64)atomic_read(&sk->sk_rmem_alloc) + skb->truesize;
+	struct weft_conn *conn = conn_of(sk);
+	bool next = pkt->offset <= conn->engine.rcv_nxt;
 
-	return used <= 4ULL * window_of(sk) &&
+	if (!next && skb_queue_len(&conn->ooo) >= WEFT_OOO_MAX)
+		return false;
+	return used <= (next ? 8ULL : 4ULL) * window_of(sk) &&
 	       weft_rmem_may(sk, skb->truesize);
 }
 
@@ -759,6 +788,17 @@ static void obey_payload(struct sock *sk, struct sk_buff *skb,
 		sk->sk_data_ready(sk);
 }
 
+/*
+ * Is the packet of the flow that the socket has now? Since it was looked up a
+ * failed connect may have ended that flow, and another begun a new one.
+ */
+static bool is_ours(const struct weft_conn *conn, const struct weft_pkt *pkt)
+{
+	return conn && conn->linked && conn->key.flow == pkt->flow &&
+	       conn->key.ours == !(pkt->flags & WEFT_F_OPENER) &&
+	       conn->node->local_id == pkt->session;
+}
+
 /* A packet of this flow. Takes skb. */
 static void input(struct sock *sk, struct sk_buff *skb, struct weft_pkt *pkt)
 {
@@ -768,8 +808,8 @@ static void input(struct sock *sk, struct sk_buff *skb, struct weft_pkt *pkt)
 	unsigned int nr = 0;
 	u32 todo;
 
-	if (!conn->linked) {
-		weft_drop(conn->node->wn, skb, WEFT_STAT_drop_flow);
+	if (!is_ours(conn, pkt)) {
+		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_flow);
 		return;
 	}
 	if (pkt->kind == WEFT_ACK && pkt->plen) {
@@ -777,10 +817,11 @@ static void input(struct sock *sk, struct sk_buff *skb, struct weft_pkt *pkt)
 
 		if (!skb_copy_bits(skb, pkt->hlen, raw, len))
 			nr = weft_packet_get_ranges(pkt, raw, len, ranges);
-	} else if (pkt->plen && !can_keep(sk, skb)) {
+	} else if (pkt->plen && !can_keep(sk, skb, pkt)) {
 		/* No room for its bytes; what it acknowledges still counts. */
 		weft_count(conn->node->wn, WEFT_STAT_drop_rcvbuf, 1);
-		pkt->kind = WEFT_ACK;
+		if (pkt->kind != WEFT_OPEN && pkt->kind != WEFT_OPENED)
+			pkt->kind = WEFT_ACK;
 		pkt->plen = 0;
 	}
 	if (pkt->kind == WEFT_RESET)
@@ -794,11 +835,10 @@ static void input(struct sock *sk, struct sk_buff *skb, struct weft_pkt *pkt)
 
 int weft_conn_backlog_rcv(struct sock *sk, struct sk_buff *skb)
 {
-	struct weft_conn *conn = conn_of(sk);
 	struct weft_pkt pkt;
 
 	if (!weft_receive_parse(skb, &pkt)) {
-		weft_drop(conn->node->wn, skb, WEFT_STAT_drop_memory);
+		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_memory);
 		return 0;
 	}
 	input(sk, skb, &pkt);
@@ -810,7 +850,7 @@ static struct sock *lookup_flow(struct weft_node *node,
 				const struct weft_pkt *pkt)
 {
 	struct weft_flow_key key = {
-		.node = node,
+		.node = (unsigned long)node,
 		.flow = pkt->flow,
 		.ours = !(pkt->flags & WEFT_F_OPENER),
 	};
@@ -943,24 +983,34 @@ static void node_is_down(struct sock *sk)
 {
 	struct weft_conn *conn = conn_of(sk);
 
-	if (!conn->linked)
+	if (!conn->linked ||
+	    READ_ONCE(conn->node->state) != WEFT_NODE_DEAD)
 		return;
 	weft_engine_abort(&conn->engine, READ_ONCE(conn->node->error));
 	die(sk);
 }
 
-/* Run now what came, or leave it to the owner's release_sock(). */
+/*
+ * Run now what came, or leave it to the owner's release_sock(). The flow that
+ * it was for may be gone (see is_ours()), or be another: that does no harm.
+ */
 static void event(struct sock *sk, int bit)
 {
+	struct weft_conn *conn;
+
 	bh_lock_sock(sk);
+	conn = conn_of(sk);
+	if (!conn)
+		goto out;
 	if (sock_owned_by_user(sk))
-		set_bit(bit, &conn_of(sk)->events);
+		set_bit(bit, &conn->events);
 	else if (bit == WEFT_EV_TIMER)
 		tick(sk);
 	else if (bit == WEFT_EV_NODE_UP)
 		node_is_up(sk);
 	else
 		node_is_down(sk);
+out:
 	bh_unlock_sock(sk);
 }
 
@@ -969,6 +1019,9 @@ static enum hrtimer_restart expired(struct hrtimer *timer)
 	struct weft_conn *conn = container_of(timer, struct weft_conn, timer);
 	struct sock *sk = conn->sk;
 
+	/* The timer has no reference: weft_conn_free() waits for us. */
+	if (!refcount_inc_not_zero(&sk->sk_refcnt))
+		return HRTIMER_NORESTART;
 	bh_lock_sock(sk);
 	conn->timer_at = WEFT_NEVER;
 	bh_unlock_sock(sk);
@@ -1049,6 +1102,7 @@ int weft_conn_start(struct sock *sk, struct weft_node *node)
 			  GFP_KERNEL);
 	if (!conn)
 		return -ENOMEM;
+	WARN_ON_ONCE(wsk->conn);
 	wsk->conn = conn;
 	wsk->road = WEFT_ROAD_WIRE;
 	WRITE_ONCE(sk->sk_state, TCP_SYN_SENT);
@@ -1068,10 +1122,8 @@ void weft_conn_disconnect(struct sock *sk)
 {
 	struct weft_sock *wsk = weft_sk(sk);
 
-	if (wsk->conn) {
-		weft_conn_stop(sk);
-		weft_conn_free(sk);
-	}
+	weft_conn_free(sk);
+	weft_sock_purge(sk);
 	wsk->road = WEFT_ROAD_NONE;
 	wsk->peer_port = 0;
 	wsk->rx_eof = false;

@@ -18,7 +18,7 @@ struct weft_pieces;
 
 /* A flow's name: whose counter, and the number. */
 struct weft_flow_key {
-	const struct weft_node	*node;
+	u64			node;	/* its address; no padding in a key */
 	u64			flow;
 	u64			ours;
 };
@@ -32,8 +32,10 @@ struct weft_flow_key {
  * @events (atomic bits) and what the tables' locks guard.
  *
  * @events: WEFT_EV_* that came while the socket was owned by a process
- * @timer: runs to weft_engine_deadline(); holds a reference to the socket
- *	while it is queued
+ * @timer: runs to weft_engine_deadline(); has no reference to the socket,
+ *	whose end waits for it
+ * @timer_at: when it fires, ns, WEFT_NEVER while it need not
+ * @linked: in the tables; the engine is asked no more when it is not
  * @ooo: stored packets beyond the next byte to deliver, by offset
  * @rx_next: stream offset that goes into the receive queue next
  * @rx_read: stream offset that the reader has consumed
@@ -77,8 +79,8 @@ void weft_conn_exit_net(struct weft_net *wn);
 /**
  * weft_conn_start() - connect an owned socket over the wire
  *
- * The socket is TCP_SYN_SENT afterwards; weft_sock_set_error() or
- * TCP_ESTABLISHED follow.
+ * The socket is TCP_SYN_SENT afterwards; TCP_ESTABLISHED, or TCP_CLOSE
+ * with sk_err, follows.
  */
 int weft_conn_start(struct sock *sk, struct weft_node *node);
 
@@ -116,8 +118,6 @@ void weft_conn_read(struct sock *sk, u32 bytes);
 void weft_conn_shutdown(struct sock *sk);
 /** weft_conn_abort() - RESET, and the socket is dead with @error */
 void weft_conn_abort(struct sock *sk, int error);
-/** weft_conn_stop() - wait for the timer; process context, sk not owned */
-void weft_conn_stop(struct sock *sk);
 /** weft_conn_disconnect() - after a connect that failed: as never connected */
 void weft_conn_disconnect(struct sock *sk);
 /** weft_conn_is_over() - neither end has anything to send any more */
@@ -130,7 +130,7 @@ u64 weft_conn_unsent(const struct sock *sk);
 /** weft_conn_release_cb() - what came while a process owned the socket */
 void weft_conn_release_cb(struct sock *sk);
 int weft_conn_backlog_rcv(struct sock *sk, struct sk_buff *skb);
-/** weft_conn_free() - with the socket; after weft_conn_unlink() or abort */
+/** weft_conn_free() - with the socket, when its flow is over */
 void weft_conn_free(struct sock *sk);
 
 /** weft_conn_stray() - answer a packet of a flow that is not there; BH */

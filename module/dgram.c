@@ -21,10 +21,10 @@ struct target {
 
 /* --- receiving side of both roads --- */
 
-static bool has_buffer(const struct sock *sk, const struct sk_buff *skb)
+/* As UDP: one more than the buffer holds, so that a small one is not deaf. */
+static bool has_buffer(const struct sock *sk)
 {
-	return (u32)atomic_read(&sk->sk_rmem_alloc) + skb->truesize <=
-	       (u32)READ_ONCE(sk->sk_rcvbuf);
+	return atomic_read(&sk->sk_rmem_alloc) <= READ_ONCE(sk->sk_rcvbuf);
 }
 
 /*
@@ -43,7 +43,7 @@ static enum weft_stat queue_dgram(struct sock *sk, struct sk_buff *skb)
 	spin_lock_bh(&q->lock);
 	if (weft_sk(sk)->rx_dead)
 		why = WEFT_STAT_drop_port;
-	else if (!has_buffer(sk, skb))
+	else if (!has_buffer(sk))
 		why = WEFT_STAT_drop_rcvbuf;
 	else if (!weft_rmem_may(sk, skb->truesize))
 		why = WEFT_STAT_drop_memory;
@@ -84,8 +84,10 @@ static void refuse(struct weft_node *node, const struct weft_pkt *to)
 	};
 	struct sk_buff *skb;
 
-	if (!__ratelimit(&node->wn->rate_bad))
+	if (!__ratelimit(&node->wn->rate_bad)) {
+		weft_drop(node->wn, NULL, WEFT_STAT_drop_rate);
 		return;
+	}
 	skb = alloc_skb(WEFT_HEADROOM, GFP_ATOMIC | __GFP_NOWARN);
 	if (!skb)
 		return;
@@ -197,6 +199,10 @@ static struct sk_buff *make_dgram(struct sock *sk, struct msghdr *msg,
 	if (!skb)
 		return NULL;
 	skb_reserve(skb, WEFT_HEADROOM);
+	/* A filter may look behind any header: let that be the payload. */
+	skb_reset_mac_header(skb);
+	skb_reset_network_header(skb);
+	skb_reset_transport_header(skb);
 	skb_put(skb, linear);
 	skb->data_len = len - linear;
 	skb->len = len;

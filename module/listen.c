@@ -4,6 +4,7 @@
  * counts only in a session, whose handshake proved the sender's address, so
  * there is no half-open state to keep small, and the backlog bounds the rest.
  */
+#include <linux/wait_bit.h>
 #include <net/sock.h>
 #include <net/tcp_states.h>
 
@@ -75,6 +76,16 @@ void weft_listen_close(struct sock *listener)
 	spin_unlock_bh(&q->lock);
 	while ((child = weft_listen_take(listener)))
 		weft_sock_destroy(child);
+	weft_listen_changed(listener);
+}
+
+void weft_listen_changed(const struct sock *listener)
+{
+	atomic_t *changes = &weft_sock_net(listener)->accepts;
+
+	atomic_inc(changes);
+	smp_mb__after_atomic();	/* before the waiters are looked for */
+	wake_up_var(changes);
 }
 
 /* A listener that takes this OPEN, with a reference; NULL: answer @reason. */
@@ -104,6 +115,8 @@ void weft_listen_open(struct weft_node *node, struct sk_buff *skb,
 	struct sock *child;
 
 	if (!listener) {
+		/* Should the answer be lost, the OPEN comes again. */
+		weft_node_set_mark(node, pkt->flow, false, WEFT_MARK_RESET);
 		weft_conn_refuse(node, pkt, WEFT_RESET_REFUSED);
 		weft_drop(wn, skb, WEFT_STAT_drop_port);
 		return;

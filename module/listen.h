@@ -30,6 +30,9 @@ bool weft_listen_is_full(const struct sock *listener);
 /** weft_listen_take() - the oldest child, with its reference, or NULL */
 struct sock *weft_listen_take(struct sock *listener);
 
+/** weft_listen_changed() - who waits for a backlog may look again */
+void weft_listen_changed(const struct sock *listener);
+
 /** weft_listen_close() - no more children; the queued ones are reset */
 void weft_listen_close(struct sock *listener);
 

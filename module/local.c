@@ -19,7 +19,7 @@ static void take_peer(struct sock *sk, struct sock *peer)
 	struct weft_sock *wsk = weft_sk(sk);
 
 	sock_hold(peer);
-	wsk->peer = peer;
+	WRITE_ONCE(wsk->peer, peer);
 	wsk->road = WEFT_ROAD_LOCAL;
 	wsk->peer_addr = weft_sk(peer)->addr;
 	wsk->peer_port = weft_sk(peer)->port;
@@ -58,31 +58,40 @@ int weft_local_connect(struct sock *sk, const struct in6_addr *to, u16 port,
 {
 	struct weft_net *wn = weft_sock_net(sk);
 	struct sock *listener, *child;
-	int err = -ENOMEM;
+	int err;
 
 	listener = weft_port_lookup(wn, false, to, port, &weft_sk(sk)->addr,
 				    weft_sk(sk)->port, 0);
 	if (!listener)
 		return -ECONNREFUSED;
-	if (listener->sk_type != sk->sk_type) {
-		sock_put(listener);
-		return -ECONNREFUSED;
-	}
+	err = -ECONNREFUSED;
+	if (listener->sk_type != sk->sk_type)
+		goto put;
+	err = -EAGAIN;
+	if (weft_listen_is_full(listener))
+		goto put;
+	err = -ENOMEM;
 	child = weft_sock_child(listener, GFP_KERNEL);
 	if (!child)
 		goto put;
 	weft_sk(child)->addr = *to;
 	set_max_message(sk);
 	set_max_message(child);
-	/* The child may be accepted and written to before we know it. */
+	/*
+	 * Once it is in the queue the child may be accepted, written to and
+	 * closed before we know it.
+	 */
 	take_peer(child, sk);
+	sock_hold(child);
 	err = weft_listen_add(listener, child);
 	if (err) {
 		unpair(child);
 		weft_sock_destroy(child);
+		sock_put(child);
 		goto put;
 	}
 	take_peer(sk, child);
+	sock_put(child);
 	*wake = listener;
 	return 0;
 put:
@@ -150,11 +159,21 @@ static int queue_skbs(struct sock *peer, struct sk_buff_head *list)
 	return err;
 }
 
+static u32 bytes_of(const struct sk_buff_head *list)
+{
+	struct sk_buff *skb;
+	u32 len = 0;
+
+	skb_queue_walk(list, skb)
+		len += skb->len;
+	return len;
+}
+
 int weft_local_queue(struct sock *sk, struct weft_pieces *pieces,
 		     struct sk_buff_head *list)
 {
+	u32 len = pieces->len + bytes_of(list);
 	struct sock *peer = weft_sk(sk)->peer;
-	u32 len = pieces->len;
 	struct sk_buff *skb;
 	int err = -EAGAIN;
 
@@ -179,22 +198,25 @@ drop:
 	return err;
 }
 
-static void set_eof(struct sock *peer, bool reset)
+static void tell_end(struct sock *peer, bool reset)
 {
 	struct sk_buff_head *q = &peer->sk_receive_queue;
 
 	spin_lock_bh(&q->lock);
-	WRITE_ONCE(weft_sk(peer)->rx_eof, true);
 	if (reset) {
+		/* As TCP: EPIPE when the end had come before. */
+		WRITE_ONCE(peer->sk_err, weft_sk(peer)->rx_eof ? EPIPE :
+								 ECONNRESET);
 		WRITE_ONCE(weft_sk(peer)->was_reset, true);
-		WRITE_ONCE(peer->sk_err, ECONNRESET);
+	} else {
+		WRITE_ONCE(weft_sk(peer)->rx_eof, true);
 	}
 	spin_unlock_bh(&q->lock);
 }
 
 void weft_local_shutdown(struct sock *sk)
 {
-	set_eof(weft_sk(sk)->peer, false);
+	tell_end(weft_sk(sk)->peer, false);
 }
 
 void weft_local_close(struct sock *sk, bool reset)
@@ -208,5 +230,6 @@ void weft_local_close(struct sock *sk, bool reset)
 	if (wsk->rx_bytes)
 		reset = true;
 	spin_unlock_bh(&q->lock);
-	set_eof(wsk->peer, reset);
+	weft_sock_purge(sk);
+	tell_end(wsk->peer, reset);
 }

@@ -54,8 +54,8 @@ struct weft_limits {
  * @orphans: closed sockets with unsent data, hold no reference to @net;
  *	guarded by @socks_lock
  * @next_port: where the search for an ephemeral port starts
- * @accepts: children taken by accept(); a connect() that found a backlog full
- *	waits for it to change
+ * @accepts: changes of listeners' backlogs: a connect() that found one full
+ *	waits for the next
  * @devices: words of net.weft.devices, NULL while the default holds; RTNL
  */
 struct weft_net {

@@ -14,7 +14,7 @@
 /* Nobody has spoken for so long, and no flow needs the node: forget it. */
 #define IDLE_SEC	600
 #define AGEING_DELAY	(60 * HZ)
-/* A node that we speak to and hear nothing of may have moved. */
+/* A node that we speak to, and hear nothing of from there, may have moved. */
 #define DEAF_SEC	3
 /* A probed node answers within this time, or is gone. */
 #define PROBE_DELAY	HZ
@@ -396,18 +396,29 @@ static struct weft_node *publish_asking(struct weft_net *wn,
 	return node;
 }
 
+/* Who asked first on one device does not narrow what others ask. */
+static void widen_question(struct weft_node *node, int ifindex)
+{
+	if (READ_ONCE(node->ifindex) && READ_ONCE(node->ifindex) != ifindex)
+		WRITE_ONCE(node->ifindex, 0);
+}
+
 struct weft_node *weft_node_get(struct weft_net *wn,
 				const struct in6_addr *addr, int ifindex)
 {
 	struct weft_node *node, *fresh;
 
+	if (ifindex && !weft_link_frame(wn, ifindex))
+		return ERR_PTR(-EHOSTUNREACH);
 	node = lookup_node(wn, addr);
-	if (node)
+	if (node) {
+		widen_question(node, ifindex);
 		return node;
+	}
 	if (!weft_addr_is_plain(addr))
 		return ERR_PTR(-EHOSTUNREACH);
 	if (!make_room(wn))
-		return ERR_PTR(-EAGAIN);
+		return ERR_PTR(-ENOBUFS);
 	fresh = alloc_node(wn, addr, draw_id());
 	if (!fresh)
 		return ERR_PTR(-ENOMEM);

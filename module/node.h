@@ -97,7 +97,8 @@ struct weft_place {
  *	ageing.
  * @used: seconds since boot (sleep counts) of the last packet either way;
  *	racy, for ageing.
- * @waiting: likewise, of the first packet sent since one came; 0: none was.
+ * @waiting: likewise, of the first packet sent since one came from the node's
+ *	place; 0: none was.
  */
 struct weft_node {
 	struct rhash_head	by_addr;
@@ -145,7 +146,7 @@ struct weft_node {
  * Process context or BH. Never sleeps.
  *
  * Return: a strong reference; the node may still be ASKING. ERR_PTR(-ENOMEM),
- * ERR_PTR(-EHOSTUNREACH) when no device is enabled, ERR_PTR(-EAGAIN) when
+ * ERR_PTR(-EHOSTUNREACH) when @ifindex is no enabled device, ERR_PTR(-ENOBUFS) when
  * limits.nodes is reached by nodes in use.
  */
 struct weft_node *weft_node_get(struct weft_net *wn,
@@ -206,18 +207,18 @@ enum weft_mark weft_node_get_mark(struct weft_node *node, u64 flow, bool ours);
 void weft_node_set_mark(struct weft_node *node, u64 flow, bool ours,
 			enum weft_mark mark);
 
-/** weft_node_heard() - a packet of the node came */
-static inline void weft_node_heard(struct weft_node *node)
+/** weft_node_heard() - a packet of the node came; from its place? */
+static inline void weft_node_heard(struct weft_node *node, bool at_place)
 {
 	time64_t now = ktime_get_boottime_seconds();
 
 	if (READ_ONCE(node->used) != now)
 		WRITE_ONCE(node->used, now);
-	if (READ_ONCE(node->waiting))
+	if (at_place && READ_ONCE(node->waiting))
 		WRITE_ONCE(node->waiting, 0);
 }
 
-/** weft_node_spoke() - a packet went to the node, which may be deaf there */
+/** weft_node_spoke() - a packet went to the node's place */
 void weft_node_spoke(struct weft_node *node);
 
 int weft_node_init_net(struct weft_net *wn);

@@ -16,8 +16,8 @@ struct sock;
  * Bytes to fill at once, so that single pages that begin and end anywhere do;
  * less where the length of a record comes before them.
  */
-#define WEFT_CHUNK_BYTES	((WEFT_PIECES_MAX - 2) * 4096)
-#define WEFT_RECORD_CHUNK	((WEFT_PIECES_MAX - 3) * 4096)
+#define WEFT_CHUNK_BYTES	(min_t(size_t, MAX_SKB_FRAGS - 2, 15) * 4096)
+#define WEFT_RECORD_CHUNK	(min_t(size_t, MAX_SKB_FRAGS - 3, 14) * 4096)
 
 /**
  * struct weft_pieces - ranges of pages, a reference to each

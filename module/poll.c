@@ -55,6 +55,15 @@ bool weft_sock_is_readable(const struct sock *sk)
 	return (int)whole >= sock_rcvlowat(sk, 0, INT_MAX);
 }
 
+bool weft_sock_is_deaf(const struct sock *sk)
+{
+	const struct weft_sock *wsk = weft_sk(sk);
+
+	return wsk->road == WEFT_ROAD_LOCAL &&
+	       (READ_ONCE(wsk->was_reset) ||
+		READ_ONCE(weft_sk(wsk->peer)->rx_dead));
+}
+
 int weft_sock_may_send(struct sock *sk)
 {
 	if (sk->sk_err)
@@ -65,7 +74,7 @@ int weft_sock_may_send(struct sock *sk)
 		return -EAGAIN;
 	if (sk->sk_state != TCP_ESTABLISHED)
 		return sk->sk_type == SOCK_STREAM ? -EPIPE : -ENOTCONN;
-	return weft_sk(sk)->was_reset ? -EPIPE : 0;
+	return weft_sock_is_deaf(sk) ? -EPIPE : 0;
 }
 
 static bool has_children(const struct sock *sk)
@@ -85,8 +94,7 @@ static int what_is_shut(const struct sock *sk, int state)
 		shut = SHUTDOWN_MASK;
 	/* AF_UNIX's messages end both ways when the peer is gone. */
 	if (sk->sk_type == SOCK_SEQPACKET && state == TCP_ESTABLISHED &&
-	    wsk->road == WEFT_ROAD_LOCAL &&
-	    READ_ONCE(weft_sk(wsk->peer)->rx_dead))
+	    weft_sock_is_deaf(sk))
 		shut = SHUTDOWN_MASK;
 	return shut;
 }
@@ -151,7 +159,6 @@ __poll_t weft_poll(struct file *file, struct socket *sock, poll_table *wait)
 	struct sock *sk = sock->sk;
 
 	sock_poll_wait(file, sock, wait);
-	WRITE_ONCE(weft_sk(sk)->polled, true);
 	if (weft_is_dgram(sk))
 		return poll_dgram(sk);
 	if (READ_ONCE(sk->sk_state) == TCP_LISTEN)

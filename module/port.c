@@ -4,6 +4,7 @@
 #include <linux/rhashtable.h>
 #include <net/sock.h>
 
+#include "listen.h"
 #include "port.h"
 #include "sock.h"
 
@@ -169,7 +170,7 @@ u16 weft_port_name(struct weft_net *wn)
 	return port;
 }
 
-bool weft_port_may_listen(struct sock *sk)
+static bool may_listen(struct sock *sk)
 {
 	struct weft_sock *wsk = weft_sk(sk), *other;
 	struct weft_net *wn = weft_sock_net(sk);
@@ -185,6 +186,20 @@ bool weft_port_may_listen(struct sock *sk)
 			may = false;
 	rcu_read_unlock();
 	return may;
+}
+
+int weft_port_listen(struct sock *sk, int backlog)
+{
+	struct weft_net *wn = weft_sock_net(sk);
+	int err = -EADDRINUSE;
+
+	spin_lock_bh(&wn->ports_lock);
+	if (may_listen(sk)) {
+		weft_listen_start(sk, backlog);
+		err = 0;
+	}
+	spin_unlock_bh(&wn->ports_lock);
+	return err;
 }
 
 /*

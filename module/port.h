@@ -35,9 +35,11 @@ void weft_port_unbind(struct sock *sk);
 u16 weft_port_name(struct weft_net *wn);
 
 /**
- * weft_port_may_listen() - no other socket of an overlapping address listens
+ * weft_port_listen() - a bound, owned socket begins to listen
+ *
+ * Return: 0, -EADDRINUSE when another of an overlapping address does.
  */
-bool weft_port_may_listen(struct sock *sk);
+int weft_port_listen(struct sock *sk, int backlog);
 
 /**
  * weft_port_lookup() - the socket for something addressed to a port

@@ -328,8 +328,9 @@ int weft_send(struct weft_node *node, struct sk_buff *skb,
 		err = -EHOSTUNREACH;
 		break;
 	case OUTLOOK_DEAD:
-		kfree_skb(skb);
-		err = -(node->error ?: EHOSTUNREACH);
+		/* One forgotten while idle (no error) lost a packet, no more. */
+		weft_drop(node->wn, skb, WEFT_STAT_drop_unreachable);
+		err = -node->error;
 		break;
 	}
 	rcu_read_unlock();

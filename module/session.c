@@ -300,16 +300,11 @@ static enum weft_stat refuse_session(struct weft_net *wn,
 	return WEFT_STAT_drop_session;
 }
 
-/* The frame comes from where the node is. */
-static bool is_at_place(struct weft_node *node, const struct sk_buff *skb)
+/* Does the frame come from where the node is? A guess while it is moving. */
+static bool is_at_place(const struct weft_node *node, const struct sk_buff *skb)
 {
-	bool at;
-
-	spin_lock_bh(&node->lock);
-	at = node->dev == skb->dev &&
-	     ether_addr_equal(node->mac, eth_hdr(skb)->h_source);
-	spin_unlock_bh(&node->lock);
-	return at;
+	return READ_ONCE(node->dev) == skb->dev &&
+	       data_race(ether_addr_equal(node->mac, eth_hdr(skb)->h_source));
 }
 
 /*
@@ -430,7 +425,7 @@ struct weft_node *weft_session_find(struct weft_net *wn, struct sk_buff *skb,
 		return NULL;
 	if (READ_ONCE(node->probing) && pkt->session == node->local_id)
 		weft_node_alive(node);
-	weft_node_heard(node);
+	weft_node_heard(node, is_at_place(node, skb));
 	return node;
 }
 

@@ -41,7 +41,7 @@ enum weft_road {
  * @road: Own, constant once sk_state is TCP_ESTABLISHED
  * @inet6: answers addresses in AF_INET6 form; never changes
  * @hashed: in the port table
- * @polled: .poll was called: each append is an event (edge-triggered epoll)
+ * @named: @addr was any and was set by connect()
  * @max_message: largest message we take; set when connected
  * @peer_max_message: largest message the peer takes
  * @port_node: in weft_net.ports
@@ -53,8 +53,8 @@ enum weft_road {
  * @reader_bytes: what the reader may read of them (whole messages); Own
  * @rx_bytes: unread, in both queues, records' lengths counted; Queue
  * @rx_partial: of them, bytes of a message that is not complete; Queue
- * @rx_records: whole messages of them; Queue, of SEQPACKET alone
- * @rx_eof: the peer sends no more; Queue
+ * @rx_records: whole messages of them; Queue, means nothing on a STREAM
+ * @rx_eof: the peer said that it sends no more; Queue
  * @was_reset: LOCAL: the peer reset the connection; Queue
  * @rx_dead: we take no more: closed, or no longer listening; Queue
  *
@@ -72,7 +72,7 @@ struct weft_sock {
 	u8			road;
 	bool			inet6;
 	bool			hashed;
-	bool			polled;
+	bool			named;
 	u32			max_message;
 	u32			peer_max_message;
 	struct rhlist_head	port_node;
@@ -212,6 +212,9 @@ struct sock *weft_sock_child(struct sock *listener, gfp_t gfp);
  */
 void weft_sock_destroy(struct sock *sk);
 
+/** weft_sock_purge() - free what came and was not read; sk owned or dead */
+void weft_sock_purge(struct sock *sk);
+
 /** weft_sock_close() - the fd is closed; takes its reference; may linger */
 void weft_sock_close(struct sock *sk);
 
@@ -222,6 +225,8 @@ void weft_sock_orphan_end(struct sock *sk);
 /* May a connected socket send now; is so much room that a poller is told? */
 bool weft_sock_has_room(const struct sock *sk);
 bool weft_sock_is_writable(const struct sock *sk);
+/* LOCAL: does the peer take no more, ever? For the socket's own calls. */
+bool weft_sock_is_deaf(const struct sock *sk);
 /* LOCAL: has the reader made so much room that the writer is told? */
 bool weft_sock_is_drained(const struct sock *sk);
 bool weft_sock_is_readable(const struct sock *sk);

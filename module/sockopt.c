@@ -95,13 +95,15 @@ int weft_sock_check_control(struct sock *sk, struct msghdr *msg)
 
 int weft_set_rcvlowat(struct sock *sk, int val)
 {
+	/* More than the buffer is sure to hold would never be there. */
+	val = min(val, READ_ONCE(sk->sk_rcvbuf) / 4);
 	WRITE_ONCE(sk->sk_rcvlowat, val ?: 1);
 	if (weft_sock_is_readable(sk))
 		sk->sk_data_ready(sk);
 	return 0;
 }
 
-/* Bytes to read; for messages the whole of the first, as UDP says it. */
+/* Bytes to read; of datagrams the next, as UDP says it. */
 static int get_inq(struct sock *sk)
 {
 	struct weft_sock *wsk = weft_sk(sk);

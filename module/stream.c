@@ -51,7 +51,8 @@ static void flush_bytes(struct sock *sk, bool more)
 static bool may_go_on(struct sock *sk)
 {
 	return sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN ||
-	       (sk->sk_state == TCP_ESTABLISHED && weft_sock_has_room(sk));
+	       (sk->sk_state == TCP_ESTABLISHED &&
+		(weft_sock_has_room(sk) || weft_sock_is_deaf(sk)));
 }
 
 static void want_space(struct sock *sk)
@@ -173,20 +174,27 @@ static int gather(struct sock *sk, struct msghdr *msg, size_t len,
 	return 0;
 }
 
+static bool is_too_large(const struct sock *sk, size_t len)
+{
+	return len > READ_ONCE(sk->sk_sndbuf) ||
+	       (sk->sk_state == TCP_ESTABLISHED &&
+		len > weft_sk(sk)->peer_max_message);
+}
+
 static int send_message(struct sock *sk, struct msghdr *msg, size_t len,
 			long timeo)
 {
-	struct weft_sock *wsk = weft_sk(sk);
 	struct weft_pieces pieces = { .n = 0 };
 	struct sk_buff_head list;
 	int err;
 
-	if (len > READ_ONCE(sk->sk_sndbuf))
+	if (is_too_large(sk, len))
 		return -EMSGSIZE;
 	err = wait_room(sk, &timeo);
 	if (err)
 		return err;
-	if (len > wsk->peer_max_message)
+	/* While the flow opened, nobody knew what the peer takes. */
+	if (is_too_large(sk, len))
 		return -EMSGSIZE;
 	__skb_queue_head_init(&list);
 	if (len <= WEFT_RECORD_CHUNK)
@@ -269,8 +277,8 @@ static int copy_to_user_msg(struct sock *sk, struct msghdr *msg, u32 seek,
 	return err;
 }
 
-/* The length of the message that the reader has first. */
-static u32 first_record(struct sock *sk)
+/* The length of the message that the reader has first, whole. */
+static int first_record(struct sock *sk)
 {
 	u8 head[WEFT_RECORD_BYTES];
 	struct sk_buff *skb;
@@ -282,12 +290,16 @@ static u32 first_record(struct sock *sk)
 		u32 part = min_t(u32, sizeof(head) - have, cb->len);
 
 		if (skb_copy_bits(skb, cb->pos, head + have, part))
-			return 0;
+			break;
 		have += part;
 		if (have == sizeof(head))
 			break;
 	}
+	if (have < sizeof(head))
+		return -EPROTO;
 	memcpy(&length, head, sizeof(length));
+	if (be32_to_cpu(length) > weft_sk(sk)->reader_bytes - sizeof(head))
+		return -EPROTO;
 	return be32_to_cpu(length);
 }
 
@@ -365,14 +377,19 @@ static int wait_news(struct sock *sk, long *timeo)
  */
 static int why_nothing(struct sock *sk)
 {
-	int err = sock_error(sk);
+	struct weft_sock *wsk = weft_sk(sk);
+	bool ended = READ_ONCE(wsk->rx_eof);
+	int err;
 
+	/* An end that the peer told comes before what happened after it. */
+	err = ended ? 0 : sock_error(sk);
 	if (err)
 		return err;
-	if (sk->sk_shutdown & RCV_SHUTDOWN || READ_ONCE(weft_sk(sk)->rx_eof)) {
+	if (ended || READ_ONCE(wsk->was_reset) ||
+	    sk->sk_shutdown & RCV_SHUTDOWN) {
 		/* The end may have come behind bytes: look once more. */
 		take_all(sk);
-		return weft_sk(sk)->reader_bytes ? 1 : 0;
+		return wsk->reader_bytes ? 1 : 0;
 	}
 	if (sk->sk_state == TCP_CLOSE || sk->sk_state == TCP_LISTEN)
 		return -ENOTCONN;
@@ -441,7 +458,10 @@ static int recv_message(struct sock *sk, struct msghdr *msg, size_t len,
 	ret = wait_bytes(sk, 0, &timeo);
 	if (ret <= 0)
 		return ret;
-	length = first_record(sk);
+	ret = first_record(sk);
+	if (ret < 0)
+		return ret;
+	length = ret;
 	n = min_t(size_t, len, length);
 	ret = copy_to_user_msg(sk, msg, WEFT_RECORD_BYTES, n);
 	if (ret)

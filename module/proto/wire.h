@@ -23,6 +23,7 @@
 #define WEFT_PROTO_WIRE_H
 
 #include <linux/build_bug.h>
+#include <linux/string.h>
 #include <linux/types.h>
 #include <asm/byteorder.h>
 
@@ -109,8 +110,8 @@ struct weft_wire_hello {
  * offset: of the first payload byte; where there is no payload, of the next
  * byte to be sent. ack: all bytes below it have been received; the end of the
  * stream (CLOSE) counts as one byte. window: bytes beyond ack that may be sent.
- * time: clock of the sender, us. echo: time of the packet that is being
- * acknowledged, delay: us since that packet arrived; 0 and 0 before any.
+ * time: clock of the sender, us. echo: the latest time heard from the receiver,
+ * delay: us since then; 0 and 0 before any.
  */
 struct weft_wire_flow {
 	__be64	flow;
@@ -211,6 +212,16 @@ static_assert(sizeof(struct weft_wire_range) == 8);
 /* MAC group that questions are sent to. */
 #define WEFT_GROUP_MAC		{ 0x03, 0x77, 0x65, 0x66, 0x74, 0x00 }
 
+/* A header stands where the link header ends, which suits no u64. */
+static inline void weft_wire_add64(__be64 *field, u64 n)
+{
+	__be64 value;
+
+	memcpy(&value, field, sizeof(value));
+	value = cpu_to_be64(be64_to_cpu(value) + n);
+	memcpy(field, &value, sizeof(value));
+}
+
 /**
  * weft_wire_patch() - make the header of one segment of a super-packet
  * @start: header, copied from the super-packet's
@@ -228,8 +239,8 @@ static inline void weft_wire_patch(struct weft_wire_start *start,
 	struct weft_wire_flow *flow = (struct weft_wire_flow *)(start + 1);
 
 	start->plen = cpu_to_be16(plen);
-	start->number = cpu_to_be64(be64_to_cpu(start->number) + index);
-	flow->offset = cpu_to_be64(be64_to_cpu(flow->offset) + offset);
+	weft_wire_add64(&start->number, index);
+	weft_wire_add64(&flow->offset, offset);
 	start->check = 0;
 }
 

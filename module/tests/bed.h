@@ -27,6 +27,7 @@
  * @pkt: the last packet that it sent
  * @in: the last packet that it got
  * @todo: the last verdict
+ * @late: after a tick there was still a deadline in the past
  */
 struct bed {
 	struct weft_engine	e;
@@ -36,6 +37,7 @@ struct bed {
 	struct weft_pkt		pkt;
 	struct weft_pkt		in;
 	u32			todo;
+	bool			late;
 };
 
 static inline void bed_init(struct bed *bed)
@@ -101,6 +103,7 @@ static inline u32 bed_sack(struct bed *bed, u64 ack, u64 start, u64 end)
 static inline u32 bed_tick(struct bed *bed)
 {
 	bed->todo = weft_engine_tick(&bed->e, bed->now);
+	bed->late |= weft_engine_deadline(&bed->e) <= bed->now;
 	return bed->todo;
 }
 

@@ -301,9 +301,12 @@ static void engine_input__out_of_order_is_told_at_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 0);
 	KUNIT_EXPECT_EQ(test, bed->pkt.ranges[0].start, 2000);
 	KUNIT_EXPECT_EQ(test, bed->pkt.ranges[0].end, 2500);
-	/* The gap closes: that is told at once too. */
+	/* What then comes into the gap is told at once too, be it little. */
+	bed_hear(bed, .kind = WEFT_DATA, .plen = 10);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
 	KUNIT_EXPECT_EQ(test, WEFT_DO_STORE | WEFT_DO_DELIVER,
 			bed_hear(bed, .kind = WEFT_DATA, .plen = 2200));
+	KUNIT_EXPECT_EQ(test, bed->e.take.start, 10);
 	KUNIT_EXPECT_EQ(test, bed->e.take.end, 2000);
 	KUNIT_EXPECT_EQ(test, bed->e.rcv_nxt, 2500);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
@@ -475,6 +478,38 @@ static void engine_next__never_more_than_cwnd(struct kunit *test)
 	KUNIT_EXPECT_LE(test, bed->e.in_flight, bed->e.cc.cwnd);
 }
 
+static void engine_next__one_segment_whatever_cwnd_is(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_write(bed, 9000);
+	bed->e.cc.cwnd = 10;
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+}
+
+static void engine_next__lost_bytes_go_before_new_ones(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_write(bed, 4 * BED_MSS);
+	bed_drain(bed);
+	bed->now += BED_RTT;
+	bed_sack(bed, 0, 2 * BED_MSS, 3 * BED_MSS);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed->e.lost_bytes, 2 * BED_MSS);
+	/* Room for a few new bytes and not for a lost segment: neither. */
+	bed->e.cc.cwnd = bed->e.in_flight + 500;
+	bed_write(bed, 100);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	bed->e.cc.cwnd = bed->e.in_flight + 5000;
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.offset, 0);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.offset, 4 * BED_MSS);
+}
+
 static void engine_next__never_more_than_the_window(struct kunit *test)
 {
 	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
@@ -524,6 +559,21 @@ static void engine_tick__closed_window_is_probed(struct kunit *test)
 	bed_hear_tight(bed, .kind = WEFT_ACK, .ack = 65536, .window = 5000);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+}
+
+static void engine_next__does_not_put_off_the_probe(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u64 due;
+
+	bed->e.snd_limit = 0;
+	bed_write(bed, 10);
+	bed_drain(bed);
+	due = weft_engine_deadline(&bed->e);
+	bed->now += 100 * SIM_MS;
+	bed_write(bed, 10);
+	bed_drain(bed);
+	KUNIT_EXPECT_EQ(test, weft_engine_deadline(&bed->e), due);
 }
 
 static void engine_tick__probes_unanswered_end_it(struct kunit *test)
@@ -1004,6 +1054,8 @@ static void engine_input__whatever_a_peer_may_say(struct kunit *test)
 		}
 		KUNIT_ASSERT_LE(test, bed->e.snd_una, bed->e.snd_nxt);
 		KUNIT_ASSERT_LE(test, bed->e.rcv_nxt, bed->e.rcv_limit);
+		/* A timer that is set to the past again would never rest. */
+		KUNIT_ASSERT_FALSE(test, bed->late);
 	}
 }
 
@@ -1034,8 +1086,11 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_admit__a_wide_window_can_wait),
 	KUNIT_CASE(engine_next__whole_segments_then_the_rest),
 	KUNIT_CASE(engine_next__never_more_than_cwnd),
+	KUNIT_CASE(engine_next__one_segment_whatever_cwnd_is),
+	KUNIT_CASE(engine_next__lost_bytes_go_before_new_ones),
 	KUNIT_CASE(engine_next__never_more_than_the_window),
 	KUNIT_CASE(engine_tick__closed_window_is_probed),
+	KUNIT_CASE(engine_next__does_not_put_off_the_probe),
 	KUNIT_CASE(engine_tick__probes_unanswered_end_it),
 	KUNIT_CASE(engine_tick__tail_is_probed_after_two_rtt),
 	KUNIT_CASE(engine_tick__tail_probe_prefers_new_bytes),

@@ -31,7 +31,7 @@ static const struct kind_case kinds[] = {
 	{ "CLOSED", WEFT_CLOSED, 0, 40, 0 },
 	{ "RESET", WEFT_RESET, WEFT_F_OPENER, 40, 0 },
 	{ "PROBE", WEFT_PROBE, 0, 64, 0 },
-	{ "DGRAM", WEFT_DGRAM, 0, 40, 1000 },
+	{ "DGRAM", WEFT_DGRAM, 0, 40, 800 },
 	{ "BADSESSION", WEFT_BADSESSION, 0, 32, 0 },
 };
 
@@ -78,7 +78,7 @@ static struct weft_pkt sample(const struct kind_case *c)
 		pkt.dport = 2;
 		pkt.id = 3;
 		pkt.offset = 4000;
-		pkt.total = 5000;
+		pkt.total = 4890;
 	}
 	if (c->kind == WEFT_BADSESSION)
 		pkt.bad = 0xe1e2e3e4e5e6e7e8ULL;
@@ -290,6 +290,8 @@ static const struct {
 	{ WEFT_OPEN, 0, 76, 4, 0xff, WEFT_PARSE_OK },
 	{ WEFT_DGRAM, 0, 36, 4, 0, WEFT_PARSE_FIELD },		/* total */
 	{ WEFT_DGRAM, 0, 32, 4, 0xff, WEFT_PARSE_FIELD },	/* offset */
+	{ WEFT_DGRAM, 0, 34, 2, 0x13, WEFT_PARSE_FIELD },	/* 4883 + 10 */
+	{ WEFT_DGRAM, 0, 34, 2, 0x12, WEFT_PARSE_OK },
 	{ WEFT_RESET, 0, 24, 8, 0, WEFT_PARSE_OK },		/* flow */
 	{ WEFT_HERE, 0, 64, 1, 4, WEFT_PARSE_FIELD },		/* versions */
 	{ WEFT_DATA, WEFT_F_INTRO, 104, 1, 4, WEFT_PARSE_FIELD },
