@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Inside the VM: load weft.ko, run every line of a plan on its road, unload weft.ko.
+#
+#   run.sh OUT KO BIN      OUT/plan has lines: TEST ROAD SECONDS PROGRAM
+#
+# Leaves OUT/TEST.ROAD.tap and .err, and in OUT/index a line TEST ROAD STATUS SECONDS for each run.
+# tools/kselftest counts; nothing is judged here.
+out=$1
+export WEFT_KO=$2 WEFT_BIN=$3
+here=$(cd "$(dirname "$0")" && pwd)
+export WEFT_LIB=$here/lib.sh
+. "$WEFT_LIB"
+
+is_loaded() { [ -d /sys/module/weft ]; }
+
+note() # note TEST ROAD STATUS SECONDS
+{
+	printf '%s %s %s %s\n' "$@" >>"$out/index"
+	if [ "$3" = 0 ]; then
+		printf '  %-8s %-24s %4s s\n' "$2" "$1" "$4"
+	else
+		printf '  %-8s %-24s %4s s  status %s\n' "$2" "$1" "$4" "$3"
+	fi
+}
+
+# step NAME cmd...: something of the runner's own, reported like a test of one case.
+step()
+{
+	local name=$1 rc=0 start=$SECONDS
+	shift
+	"$@" >"$out/$name.runner.err" 2>&1 || rc=$?
+	{
+		echo "TAP version 13"
+		if [ $rc -eq 0 ]; then echo "ok 1 $name"; else echo "not ok 1 $name"; fi
+		echo "1..1"
+	} >"$out/$name.runner.tap"
+	note "$name" runner $rc $((SECONDS - start))
+	return $rc
+}
+
+make_road()
+{
+	export WEFT_ROAD=$1
+	case "$1" in
+	local) net_local A ;;
+	veth) net_veth A B ;;
+	bridge) net_bridge A B C ;;
+	tap) net_tap A B ;;
+	none) ;;
+	esac
+}
+
+run_one() # run_one TEST ROAD SECONDS PROGRAM
+{
+	local rc=0 start=$SECONDS enter=() base="$out/$1.$2" scratch="/tmp/weft.$1.$2" pid
+	mkdir -p "$scratch"
+	if ! make_road "$2" 2>"$base.err"; then
+		echo "cannot make the road $2" >>"$base.err"
+		rc=126
+	else
+		[ "$2" = none ] || enter=(ip netns exec "$WEFT_NS_A")
+		(cd "$scratch" && exec timeout -k 5 "$3" "${enter[@]}" "$4" \
+			>"$base.tap" 2>>"$base.err" </dev/null) &
+		pid=$!
+		wait $pid || rc=$?
+		# timeout leads a process group; what the test left in it goes too.
+		kill -9 -- -$pid 2>/dev/null
+	fi
+	weft_clean
+	note "$1" "$2" $rc $((SECONDS - start))
+}
+
+# Every socket is gone by now, so unloading may take no more than its two seconds.
+unload() { timeout 10 rmmod weft && ! is_loaded; }
+
+step load insmod "$WEFT_KO" || exit 1
+while read -r test road seconds program; do
+	is_loaded || step "load-before-$test" insmod "$WEFT_KO" || exit 1
+	run_one "$test" "$road" "$seconds" "$program"
+done <"$out/plan"
+is_loaded && step unload unload
+exit 0

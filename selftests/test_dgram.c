@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * SOCK_DGRAM answers as UDP does.
+ *
+ * weft-cflags: -pthread
+ */
+#include "weft_test.h"
+
+/* UDP over IPv6: 65535 less its header; weft's contract says 65,000. */
+#define UDP_MAX		65527
+
+FIXTURE(dgram)
+{
+	int a;
+	int b;
+	struct addr addr_a;
+	struct addr addr_b;
+};
+
+FIXTURE_SETUP(dgram)
+{
+	ROAD_OR_SKIP();
+	self->a = bound_socket(END_A, SOCK_DGRAM, &self->addr_a);
+	self->b = bound_socket(END_B, SOCK_DGRAM, &self->addr_b);
+	ASSERT_LE(0, self->a);
+	ASSERT_LE(0, self->b);
+}
+
+FIXTURE_TEARDOWN(dgram)
+{
+	close(self->a);
+	close(self->b);
+}
+
+/* The largest datagram of this road. */
+static size_t largest(void)
+{
+	if (road()->oracle)
+		return UDP_MAX;
+	return road()->wire ? (size_t)road()->mtu - 40 : WEFT_DGRAM_MAX;
+}
+
+TEST_F(dgram, datagram_arrives)
+{
+	ASSERT_EQ(5, send_to(self->a, "hello", 5, &self->addr_b));
+	EXPECT_MESSAGE(self->b, "hello");
+}
+
+TEST_F(dgram, source_address_is_the_senders)
+{
+	struct addr from = { .len = sizeof(from.bytes) };
+	char got[8];
+
+	ASSERT_EQ(1, send_to(self->a, "x", 1, &self->addr_b));
+	ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+	ASSERT_EQ(1, recvfrom(self->b, got, sizeof(got), 0, &from.sa,
+			      &from.len));
+	EXPECT_TRUE(addr_equal(&from, &self->addr_a));
+}
+
+TEST_F(dgram, answer_goes_to_the_source_address)
+{
+	struct addr from = { .len = sizeof(from.bytes) };
+	char got[8];
+
+	ASSERT_EQ(4, send_to(self->a, "ping", 4, &self->addr_b));
+	ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+	ASSERT_EQ(4, recvfrom(self->b, got, sizeof(got), 0, &from.sa,
+			      &from.len));
+	ASSERT_EQ(4, send_to(self->b, "pong", 4, &from));
+	EXPECT_MESSAGE(self->a, "pong");
+}
+
+TEST_F(dgram, datagrams_stay_apart)
+{
+	ASSERT_EQ(3, send_to(self->a, "one", 3, &self->addr_b));
+	ASSERT_EQ(5, send_to(self->a, "three", 5, &self->addr_b));
+	EXPECT_MESSAGE(self->b, "one");
+	EXPECT_MESSAGE(self->b, "three");
+}
+
+TEST_F(dgram, short_buffer_cuts_the_datagram)
+{
+	char got[3];
+	struct iovec iov = { got, sizeof(got) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	ASSERT_EQ(8, send_to(self->a, "longtext", 8, &self->addr_b));
+	ASSERT_EQ(4, send_to(self->a, "next", 4, &self->addr_b));
+	ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+	ASSERT_EQ(3, recvmsg(self->b, &msg, 0));
+	EXPECT_EQ(MSG_TRUNC, msg.msg_flags & MSG_TRUNC);
+	EXPECT_MESSAGE(self->b, "next");
+}
+
+TEST_F(dgram, trunc_asks_for_the_whole_length)
+{
+	char got[3];
+
+	ASSERT_EQ(8, send_to(self->a, "longtext", 8, &self->addr_b));
+	ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+	EXPECT_EQ(8, recv(self->b, got, 3, MSG_TRUNC | MSG_PEEK));
+	EXPECT_EQ(8, recv(self->b, got, 3, MSG_TRUNC));
+}
+
+TEST_F(dgram, empty_datagram_arrives)
+{
+	char got;
+
+	ASSERT_EQ(0, send_to(self->a, "", 0, &self->addr_b));
+	ASSERT_EQ(4, send_to(self->a, "next", 4, &self->addr_b));
+	EXPECT_EQ(0, recv_one(self->b, &got, 1));
+	EXPECT_MESSAGE(self->b, "next");
+}
+
+TEST_F(dgram, largest_arrives)
+{
+	size_t len = largest();
+	char *buf = malloc(UDP_MAX), *got = malloc(UDP_MAX);
+
+	pattern_fill(buf, len, 3, 0);
+	ASSERT_EQ((ssize_t)len, send_to(self->a, buf, len, &self->addr_b));
+	ASSERT_EQ((ssize_t)len, recv_one(self->b, got, UDP_MAX));
+	EXPECT_TRUE(pattern_is(got, len, 3));
+	free(buf);
+	free(got);
+}
+
+TEST_F(dgram, larger_is_EMSGSIZE)
+{
+	char *buf = calloc(1, UDP_MAX + 1);
+
+	EXPECT_EQ(EMSGSIZE, ERR(send_to(self->a, buf, largest() + 1,
+					&self->addr_b)));
+	EXPECT_EQ(EMSGSIZE, ERR(send_to(self->a, buf, UDP_MAX + 1,
+					&self->addr_b)));
+	free(buf);
+}
+
+TEST_F(dgram, every_size_up_to_a_frame_arrives)
+{
+	unsigned char buf[1500], got[1500];
+	ssize_t len;
+
+	for (len = 0; len <= 1460; len += len < 64 ? 1 : 37) {
+		pattern_fill(buf, len, len, 0);
+		ASSERT_EQ(len, send_to(self->a, buf, len, &self->addr_b));
+		ASSERT_EQ(len, recv_one(self->b, got, sizeof(got)));
+		ASSERT_TRUE(pattern_is(got, len, len));
+	}
+}
+
+TEST_F(dgram, unconnected_send_is_EDESTADDRREQ)
+{
+	EXPECT_EQ(EDESTADDRREQ, ERR(SEND(self->a, "x")));
+}
+
+TEST_F(dgram, connected_send_needs_no_address)
+{
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	ASSERT_EQ(5, SEND(self->a, "hello"));
+	EXPECT_MESSAGE(self->b, "hello");
+}
+
+TEST_F(dgram, connected_hears_its_peer_only)
+{
+	struct addr addr;
+	int other = bound_socket(END_B, SOCK_DGRAM, &addr);
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	ASSERT_EQ(8, send_to(other, "stranger", 8, &self->addr_a));
+	ASSERT_EQ(6, send_to(self->b, "friend", 6, &self->addr_a));
+	EXPECT_MESSAGE(self->a, "friend");
+	EXPECT_EQ(0, events_now(self->a, POLLIN));
+	close(other);
+}
+
+TEST_F(dgram, connected_may_send_elsewhere)
+{
+	struct addr addr;
+	int other = bound_socket(END_B, SOCK_DGRAM, &addr);
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	ASSERT_EQ(5, send_to(self->a, "aside", 5, &addr));
+	EXPECT_MESSAGE(other, "aside");
+	close(other);
+}
+
+TEST_F(dgram, connect_again_changes_the_peer)
+{
+	struct addr addr, peer;
+	int other = bound_socket(END_B, SOCK_DGRAM, &addr);
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	ASSERT_EQ(0, connect_to(self->a, &addr));
+	ASSERT_EQ(0, peer_addr(self->a, &peer));
+	EXPECT_TRUE(addr_equal(&peer, &addr));
+	ASSERT_EQ(3, SEND(self->a, "you"));
+	EXPECT_MESSAGE(other, "you");
+	close(other);
+}
+
+TEST_F(dgram, connect_to_AF_UNSPEC_ends_it)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct addr peer;
+
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	ASSERT_EQ(0, connect(self->a, &none, sizeof(none)));
+	EXPECT_EQ(ENOTCONN, ERR(peer_addr(self->a, &peer)));
+	EXPECT_EQ(EDESTADDRREQ, ERR(SEND(self->a, "x")));
+}
+
+TEST_F(dgram, connected_to_nobody_is_ECONNREFUSED_once)
+{
+	CLOSE(self->b);
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	ASSERT_EQ(1, SEND(self->a, "x"));
+	EXPECT_EQ(POLLERR, wait_events(self->a, 0) & POLLERR);
+	EXPECT_EQ(ECONNREFUSED, get_int(self->a, SO_ERROR));
+	EXPECT_EQ(0, get_int(self->a, SO_ERROR));
+}
+
+TEST_F(dgram, blocked_recv_learns_ECONNREFUSED)
+{
+	char got;
+
+	CLOSE(self->b);
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	ASSERT_EQ(1, SEND(self->a, "x"));
+	EXPECT_EQ(ECONNREFUSED, ERR(recv(self->a, &got, 1, 0)));
+}
+
+TEST_F(dgram, unconnected_to_nobody_is_silent)
+{
+	int c = end_socket(END_A, SOCK_DGRAM);
+	struct addr addr = self->addr_b;
+
+	CLOSE(self->b);
+	ASSERT_EQ(1, send_to(c, "x", 1, &addr));
+	/* a's round trip proves that the answer, if any, is here */
+	ASSERT_EQ(0, connect_to(self->a, &addr));
+	ASSERT_EQ(1, SEND(self->a, "x"));
+	ASSERT_EQ(POLLERR, wait_events(self->a, 0) & POLLERR);
+	EXPECT_EQ(0, get_int(c, SO_ERROR));
+	close(c);
+}
+
+TEST_F(dgram, first_send_names_the_socket)
+{
+	int c = end_socket(END_A, SOCK_DGRAM);
+	struct addr addr;
+
+	ASSERT_EQ(0, own_addr(c, &addr));
+	EXPECT_EQ(0, addr_port(&addr));
+	ASSERT_EQ(1, send_to(c, "x", 1, &self->addr_b));
+	ASSERT_EQ(0, own_addr(c, &addr));
+	EXPECT_NE(0, addr_port(&addr));
+	close(c);
+}
+
+TEST_F(dgram, full_receiver_drops_and_never_blocks)
+{
+	char buf[1000] = "";
+	long got = 0;
+	int i;
+
+	ASSERT_EQ(0, set_int(self->b, SO_RCVBUF, 8192));
+	for (i = 0; i < 1000; i++) {
+		ssize_t n = send_to(self->a, buf, sizeof(buf), &self->addr_b);
+
+		ASSERT_EQ((ssize_t)sizeof(buf), n);
+	}
+	ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+	while (recv(self->b, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		got++;
+	EXPECT_LT(0, got);
+	EXPECT_GT(1000, got);
+	ASSERT_EQ(4, send_to(self->a, "next", 4, &self->addr_b));
+	EXPECT_LT(0, recv_one(self->b, buf, sizeof(buf)));
+}
+
+TEST_F(dgram, two_senders_are_told_apart)
+{
+	struct addr from = { .len = sizeof(from.bytes) }, addr;
+	int other = bound_socket(END_A, SOCK_DGRAM, &addr);
+	char got;
+
+	ASSERT_EQ(1, send_to(other, "o", 1, &self->addr_b));
+	ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+	ASSERT_EQ(1, recvfrom(self->b, &got, 1, 0, &from.sa, &from.len));
+	EXPECT_TRUE(addr_equal(&from, &addr));
+	EXPECT_FALSE(addr_equal(&from, &self->addr_a));
+	close(other);
+}
+
+TEST_F(dgram, no_datagram_is_EAGAIN)
+{
+	char got;
+
+	EXPECT_EQ(EAGAIN, ERR(recv(self->a, &got, 1, MSG_DONTWAIT)));
+}
+
+TEST_F(dgram, poll_says_readable_and_writable)
+{
+	EXPECT_EQ(POLLOUT, events_now(self->b, POLLIN | POLLOUT));
+	ASSERT_EQ(1, send_to(self->a, "x", 1, &self->addr_b));
+	ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+	EXPECT_MESSAGE(self->b, "x");
+	EXPECT_EQ(POLLOUT, events_now(self->b, POLLIN | POLLOUT));
+}
+
+static long recv_byte(void *arg)
+{
+	char got;
+
+	return recv(*(int *)arg, &got, 1, 0);
+}
+
+TEST_F(dgram, blocked_recv_is_woken)
+{
+	struct task task;
+
+	ASSERT_EQ(0, task_start(&task, recv_byte, &self->b));
+	ASSERT_TRUE(task_wait_asleep(&task));
+	ASSERT_EQ(1, send_to(self->a, "x", 1, &self->addr_b));
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(1, task.result);
+}
+
+TEST_F(dgram, shutdown_of_unconnected_is_ENOTCONN)
+{
+	EXPECT_EQ(ENOTCONN, ERR(shutdown(self->a, SHUT_WR)));
+}
+
+TEST_F(dgram, shutdown_of_sending_is_EPIPE)
+{
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	ASSERT_EQ(0, shutdown(self->a, SHUT_WR));
+	EXPECT_EQ(EPIPE, ERR(SEND(self->a, "x")));
+}
+
+TEST_F(dgram, shutdown_of_receiving_is_the_end)
+{
+	struct task task;
+
+	ASSERT_EQ(0, connect_to(self->b, &self->addr_a));
+	ASSERT_EQ(0, task_start(&task, recv_byte, &self->b));
+	ASSERT_TRUE(task_wait_asleep(&task));
+	ASSERT_EQ(0, shutdown(self->b, SHUT_RD));
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(0, task.result);
+}
+
+TEST_F(dgram, listen_and_accept_are_EOPNOTSUPP)
+{
+	EXPECT_EQ(EOPNOTSUPP, ERR(listen(self->a, 1)));
+	EXPECT_EQ(EOPNOTSUPP, ERR(accept(self->a, NULL, NULL)));
+}
+
+TEST_F(dgram, taken_port_is_EADDRINUSE)
+{
+	int c = end_socket(END_A, SOCK_DGRAM);
+	struct addr addr;
+
+	any_addr(&addr, SOCK_DGRAM, addr_port(&self->addr_a));
+	EXPECT_EQ(EADDRINUSE, ERR(bind_to(c, &addr)));
+	close(c);
+}
+
+TEST_F(dgram, bind_again_is_EINVAL)
+{
+	struct addr addr;
+
+	any_addr(&addr, SOCK_DGRAM, 0);
+	EXPECT_EQ(EINVAL, ERR(bind_to(self->a, &addr)));
+}
+
+TEST_F(dgram, stream_ports_are_another_space)
+{
+	struct addr addr;
+	int fd = end_socket(END_A, SOCK_STREAM);
+
+	any_addr(&addr, SOCK_STREAM, addr_port(&self->addr_a));
+	EXPECT_EQ(0, ERR(bind_to(fd, &addr)));
+	close(fd);
+}
+
+TEST_F(dgram, arrival_time_is_told)
+{
+	char got[8], control[256];
+	struct iovec iov = { got, sizeof(got) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg;
+
+	ASSERT_EQ(0, set_int(self->b, SO_TIMESTAMP, 1));
+	ASSERT_EQ(1, send_to(self->a, "x", 1, &self->addr_b));
+	ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+	ASSERT_EQ(1, recvmsg(self->b, &msg, 0));
+	cmsg = CMSG_FIRSTHDR(&msg);
+	ASSERT_NE(NULL, cmsg);
+	EXPECT_EQ(SOL_SOCKET, cmsg->cmsg_level);
+	EXPECT_EQ(SCM_TIMESTAMP, cmsg->cmsg_type);
+}
+
+TEST(own_loopback_address)
+{
+	struct addr addr, to;
+	int a, b;
+
+	ROAD_OR_SKIP();
+	b = bound_socket(END_B, SOCK_DGRAM, &addr);
+	a = end_socket(END_B, SOCK_DGRAM);
+	ASSERT_LE(0, a);
+	set_addr(&to, &in6addr_loopback, addr_port(&addr));
+	ASSERT_EQ(5, send_to(a, "hello", 5, &to));
+	EXPECT_MESSAGE(b, "hello");
+	close(a);
+	close(b);
+}
+
+TEST(bound_to_loopback_hears_its_node_only)
+{
+	struct addr addr, own;
+	int a, b;
+
+	ROAD_OR_SKIP();
+	b = end_socket(END_B, SOCK_DGRAM);
+	set_addr(&addr, &in6addr_loopback, 0);
+	ASSERT_EQ(0, bind_to(b, &addr));
+	ASSERT_EQ(0, own_addr(b, &own));
+	a = end_socket(END_A, SOCK_DGRAM);
+	if (road()->wire)
+		end_addr(&own, END_B, SOCK_DGRAM, addr_port(&own));
+	ASSERT_EQ(0, connect_to(a, &own));
+	ASSERT_EQ(1, SEND(a, "x"));
+	if (road()->wire) {
+		EXPECT_EQ(ECONNREFUSED, ERR(recv(a, &own, 1, 0)));
+		EXPECT_EQ(0, events_now(b, POLLIN));
+	} else {
+		EXPECT_MESSAGE(b, "x");
+	}
+	close(a);
+	close(b);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Flags of send and receive, vectors, the mm calls, sendfile and splice.
+ *
+ * weft-cflags: -pthread
+ */
+#include <sys/sendfile.h>
+#include <sys/uio.h>
+
+#include "weft_test.h"
+
+CONN_FIXTURE()
+CONN_VARIANT(stream_client, SOCK_STREAM, false);
+CONN_VARIANT(stream_server, SOCK_STREAM, true);
+CONN_VARIANT(seqpacket_client, SOCK_SEQPACKET, false);
+CONN_VARIANT(seqpacket_server, SOCK_SEQPACKET, true);
+
+TEST_F(conn, PEEK_takes_nothing)
+{
+	char got[8];
+	int i;
+
+	ASSERT_EQ(4, SEND(self->near, "text"));
+	ASSERT_EQ(POLLIN, wait_events(self->far, POLLIN));
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(4, recv(self->far, got, sizeof(got), MSG_PEEK));
+		EXPECT_EQ(0, memcmp(got, "text", 4));
+	}
+	EXPECT_MESSAGE(self->far, "text");
+	EXPECT_EQ(EAGAIN, ERR(recv(self->far, got, 1,
+				   MSG_PEEK | MSG_DONTWAIT)));
+}
+
+TEST_F(conn, PEEK_of_less)
+{
+	char got[2];
+
+	ASSERT_EQ(4, SEND(self->near, "text"));
+	ASSERT_EQ(POLLIN, wait_events(self->far, POLLIN));
+	EXPECT_EQ(2, recv(self->far, got, 2, MSG_PEEK));
+	EXPECT_EQ(0, memcmp(got, "te", 2));
+	EXPECT_MESSAGE(self->far, "text");
+}
+
+TEST_F(conn, PEEK_of_the_end)
+{
+	char got;
+
+	CLOSE(self->near);
+	ASSERT_TRUE(wait_all_events(self->far, POLLIN | POLLRDHUP));
+	EXPECT_EQ(0, recv(self->far, &got, 1, MSG_PEEK));
+	EXPECT_EOF(self->far);
+}
+
+/* A stream is peeked across the pieces it came in; a message ends. */
+TEST_F(conn, PEEK_and_WAITALL)
+{
+	bool stream = variant->type == SOCK_STREAM;
+	char got[8];
+
+	ASSERT_EQ(4, SEND(self->near, "long"));
+	ASSERT_EQ(4, SEND(self->near, "text"));
+	EXPECT_EQ(stream ? 8 : 4,
+		  recv(self->far, got, 8, MSG_PEEK | MSG_WAITALL));
+	EXPECT_EQ(0, memcmp(got, "longtext", stream ? 8 : 4));
+	EXPECT_TEXT(self->far, "longtext");
+}
+
+TEST_F(conn, PEEK_and_TRUNC)
+{
+	char got[2];
+
+	if (variant->type == SOCK_STREAM)
+		return;
+	ASSERT_EQ(8, SEND(self->near, "longtext"));
+	ASSERT_EQ(POLLIN, wait_events(self->far, POLLIN));
+	EXPECT_EQ(8, recv(self->far, got, 2, MSG_PEEK | MSG_TRUNC));
+	EXPECT_EQ(8, recv(self->far, NULL, 0, MSG_PEEK | MSG_TRUNC));
+	EXPECT_MESSAGE(self->far, "longtext");
+}
+
+/* TCP throws bytes away unseen. */
+TEST_F(conn, TRUNC_of_a_stream_discards)
+{
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(8, SEND(self->near, "longtext"));
+	ASSERT_EQ(POLLIN, wait_events(self->far, POLLIN));
+	EXPECT_EQ(4, recv(self->far, NULL, 4, MSG_TRUNC));
+	EXPECT_TEXT(self->far, "text");
+}
+
+struct receiving {
+	int fd;
+	int flags;
+	char buf[16];
+};
+
+static long recv_flags(void *arg)
+{
+	struct receiving *r = arg;
+
+	return recv(r->fd, r->buf, 8, r->flags);
+}
+
+TEST_F(conn, WAITALL_waits_for_all_of_a_stream)
+{
+	struct receiving r = { .fd = self->far, .flags = MSG_WAITALL };
+	struct task task;
+
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(0, task_start(&task, recv_flags, &r));
+	ASSERT_EQ(4, SEND(self->near, "long"));
+	ASSERT_TRUE(task_wait_asleep(&task));
+	ASSERT_EQ(4, SEND(self->near, "text"));
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(8, task.result);
+	EXPECT_EQ(0, memcmp(r.buf, "longtext", 8));
+}
+
+TEST_F(conn, WAITALL_ends_with_the_stream)
+{
+	char got[8];
+
+	ASSERT_EQ(4, SEND(self->near, "long"));
+	CLOSE(self->near);
+	EXPECT_EQ(4, recv(self->far, got, 8, MSG_WAITALL));
+	EXPECT_EOF(self->far);
+}
+
+TEST_F(conn, DONTWAIT_of_a_blocking_socket)
+{
+	char got;
+
+	EXPECT_EQ(EAGAIN, ERR(recv(self->near, &got, 1, MSG_DONTWAIT)));
+	EXPECT_EQ(0, fcntl(self->near, F_GETFL) & O_NONBLOCK);
+}
+
+TEST_F(conn, MORE_is_sent_in_the_end)
+{
+	ASSERT_EQ(4, send(self->near, "more", 4, MSG_MORE));
+	EXPECT_TEXT(self->far, "more");
+}
+
+TEST_F(conn, MORE_then_the_rest)
+{
+	ASSERT_EQ(4, send(self->near, "long", 4, MSG_MORE));
+	ASSERT_EQ(4, send(self->near, "text", 4, 0));
+	EXPECT_TEXT(self->far, "longtext");
+}
+
+TEST_F(conn, MORE_then_the_end)
+{
+	ASSERT_EQ(4, send(self->near, "more", 4, MSG_MORE));
+	CLOSE(self->near);
+	EXPECT_TEXT(self->far, "more");
+	EXPECT_EOF(self->far);
+}
+
+TEST_F(conn, EOR_is_taken)
+{
+	ASSERT_EQ(3, send(self->near, "one", 3, MSG_EOR));
+	ASSERT_EQ(3, send(self->near, "two", 3, MSG_EOR));
+	EXPECT_TEXT(self->far, "one");
+	EXPECT_TEXT(self->far, "two");
+}
+
+TEST_F(conn, OOB_is_refused)
+{
+	int error = variant->type == SOCK_STREAM ? expected(EX_STREAM_OOB) :
+						   EOPNOTSUPP;
+
+	EXPECT_EQ(error, ERR(send(self->near, "x", 1, MSG_OOB)));
+}
+
+TEST_F(conn, error_queue_is_empty)
+{
+	char got;
+
+	EXPECT_EQ(EAGAIN, ERR(recv(self->near, &got, 1,
+				   MSG_ERRQUEUE | MSG_DONTWAIT)) ?: EAGAIN);
+}
+
+TEST_F(conn, writev_gathers)
+{
+	struct iovec iov[] = {
+		{ "lo", 2 }, { NULL, 0 }, { "ngt", 3 }, { "ext", 3 },
+	};
+
+	ASSERT_EQ(8, writev(self->near, iov, 4));
+	EXPECT_MESSAGE(self->far, "longtext");
+}
+
+TEST_F(conn, readv_scatters)
+{
+	char one[3], two[2], three[8];
+	struct iovec iov[] = { { one, 3 }, { two, 2 }, { three, 8 } };
+
+	ASSERT_EQ(8, SEND(self->near, "longtext"));
+	ASSERT_EQ(POLLIN, wait_events(self->far, POLLIN));
+	ASSERT_EQ(8, readv(self->far, iov, 3));
+	EXPECT_EQ(0, memcmp(one, "lon", 3));
+	EXPECT_EQ(0, memcmp(two, "gt", 2));
+	EXPECT_EQ(0, memcmp(three, "ext", 3));
+}
+
+TEST_F(conn, vector_of_1024)
+{
+	struct iovec iov[1024];
+	unsigned char buf[1024 * 7], got[sizeof(buf)];
+	int i;
+
+	pattern_fill(buf, sizeof(buf), 5, 0);
+	for (i = 0; i < 1024; i++)
+		iov[i] = (struct iovec){ buf + 7 * i, 7 };
+	ASSERT_EQ(sizeof(buf), writev(self->near, iov, 1024));
+	ASSERT_EQ(sizeof(got), recv_exactly(self->far, got, sizeof(got)));
+	EXPECT_TRUE(pattern_is(got, sizeof(got), 5));
+}
+
+TEST_F(conn, sendmsg_with_unknown_control_data)
+{
+	char control[CMSG_SPACE(4)] = "";
+	struct iovec iov = { "x", 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_len = CMSG_LEN(4);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = 0x7777;
+	EXPECT_EQ(EINVAL, ERR(sendmsg(self->near, &msg, MSG_NOSIGNAL)));
+}
+
+#define MANY	64
+
+TEST_F(conn, sendmmsg_and_recvmmsg)
+{
+	struct timespec deadline = { DEADLINE_MS / 1000, 0 };
+	struct mmsghdr msgs[MANY];
+	struct iovec iovs[MANY];
+	unsigned char bufs[MANY][100];
+	int i, n;
+
+	for (i = 0; i < MANY; i++) {
+		pattern_fill(bufs[i], 100, i, 0);
+		iovs[i] = (struct iovec){ bufs[i], 100 };
+		msgs[i] = (struct mmsghdr){
+			.msg_hdr = { .msg_iov = &iovs[i], .msg_iovlen = 1 },
+		};
+	}
+	ASSERT_EQ(MANY, sendmmsg(self->near, msgs, MANY, MSG_NOSIGNAL));
+	if (variant->type == SOCK_STREAM) {
+		ASSERT_EQ(MANY * 100, drain(self->far, MANY * 100));
+		return;
+	}
+	memset(bufs, 0, sizeof(bufs));
+	for (n = 0; n < MANY; n += i) {
+		i = recvmmsg(self->far, msgs + n, MANY - n, MSG_WAITFORONE,
+			     &deadline);
+		ASSERT_LT(0, i);
+	}
+	for (i = 0; i < MANY; i++) {
+		EXPECT_EQ(100, msgs[i].msg_len);
+		EXPECT_TRUE(pattern_is(bufs[i], 100, i));
+	}
+}
+
+/* A file of our own with @len bytes of pattern @seed. */
+static int pattern_file(size_t len, uint64_t seed)
+{
+	char name[] = "/tmp/weft-flags-XXXXXX";
+	unsigned char *buf = malloc(len);
+	int fd = mkstemp(name);
+
+	unlink(name);
+	pattern_fill(buf, len, seed, 0);
+	if (write(fd, buf, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET))
+		fd = -1;
+	free(buf);
+	return fd;
+}
+
+#define FILE_LEN	40000
+
+static bool file_is_intact(int fd)
+{
+	unsigned char buf[FILE_LEN];
+
+	return pread(fd, buf, sizeof(buf), 0) == sizeof(buf) &&
+	       pattern_is(buf, sizeof(buf), 9);
+}
+
+TEST_F(conn, sendfile_sends_a_file)
+{
+	unsigned char got[FILE_LEN];
+	int file = pattern_file(FILE_LEN, 9);
+	size_t sent = 0;
+	ssize_t n;
+
+	ASSERT_LE(0, file);
+	while (sent < FILE_LEN) {
+		n = sendfile(self->near, file, NULL, FILE_LEN - sent);
+		ASSERT_LT(0, n);
+		sent += n;
+	}
+	ASSERT_EQ(FILE_LEN, recv_exactly(self->far, got, FILE_LEN));
+	EXPECT_TRUE(pattern_is(got, FILE_LEN, 9));
+	EXPECT_TRUE(file_is_intact(file));
+	close(file);
+}
+
+TEST_F(conn, splice_from_a_pipe)
+{
+	unsigned char buf[4096], got[4096];
+	int p[2];
+
+	ASSERT_EQ(0, pipe(p));
+	pattern_fill(buf, sizeof(buf), 11, 0);
+	ASSERT_EQ(sizeof(buf), write(p[1], buf, sizeof(buf)));
+	ASSERT_EQ(sizeof(buf), splice(p[0], NULL, self->near, NULL,
+				      sizeof(buf), 0));
+	ASSERT_EQ(sizeof(got), recv_exactly(self->far, got, sizeof(got)));
+	EXPECT_TRUE(pattern_is(got, sizeof(got), 11));
+	close(p[0]);
+	close(p[1]);
+}
+
+TEST_F(conn, splice_of_a_file_page_leaves_it_alone)
+{
+	unsigned char got[4096];
+	int file = pattern_file(FILE_LEN, 9);
+	int p[2];
+
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, pipe(p));
+	ASSERT_EQ(4096, splice(file, NULL, p[1], NULL, 4096, 0));
+	ASSERT_EQ(4096, splice(p[0], NULL, self->near, NULL, 4096, 0));
+	ASSERT_EQ(4096, recv_exactly(self->far, got, 4096));
+	EXPECT_TRUE(pattern_is(got, 4096, 9));
+	EXPECT_TRUE(file_is_intact(file));
+	close(p[0]);
+	close(p[1]);
+	close(file);
+}
+
+TEST_F(conn, splice_to_a_pipe)
+{
+	unsigned char buf[4096], got[4096];
+	size_t have = 0;
+	ssize_t n;
+	int p[2];
+
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(0, pipe(p));
+	pattern_fill(buf, sizeof(buf), 13, 0);
+	ASSERT_EQ(sizeof(buf), send(self->near, buf, sizeof(buf), 0));
+	while (have < sizeof(got)) {
+		n = splice(self->far, NULL, p[1], NULL, sizeof(got) - have, 0);
+		ASSERT_LT(0, n);
+		ASSERT_EQ(n, read(p[0], got + have, n));
+		have += n;
+	}
+	EXPECT_TRUE(pattern_is(got, sizeof(got), 13));
+	close(p[0]);
+	close(p[1]);
+}
+
+TEST_F(conn, splice_to_a_pipe_sees_the_end)
+{
+	int p[2];
+
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(0, pipe(p));
+	CLOSE(self->near);
+	ASSERT_TRUE(wait_all_events(self->far, POLLIN | POLLRDHUP));
+	EXPECT_EQ(0, splice(self->far, NULL, p[1], NULL, 4096, 0));
+	close(p[0]);
+	close(p[1]);
+}
+
+TEST_F(conn, received_control_data_is_none)
+{
+	char got[4], control[64];
+	struct iovec iov = { got, 4 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+
+	ASSERT_EQ(4, SEND(self->near, "text"));
+	ASSERT_EQ(POLLIN, wait_events(self->far, POLLIN));
+	ASSERT_EQ(4, recvmsg(self->far, &msg, 0));
+	EXPECT_EQ(0, msg.msg_controllen);
+	EXPECT_EQ(0, msg.msg_flags & (MSG_CTRUNC | MSG_OOB | MSG_ERRQUEUE));
+}
+
+TEST_HARNESS_MAIN

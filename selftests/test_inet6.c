@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Names: a socket of protocol WEFT_PROTO_INET6 answers in AF_INET6, one of
+ * protocol 0 in weft's own family, and both take either.
+ *
+ * weft-cflags: -pthread
+ */
+#include "weft_test.h"
+
+FIXTURE(naming)
+{
+	int lis;
+	int fd;
+	struct addr addr;
+	int family;
+};
+
+FIXTURE_VARIANT(naming)
+{
+	int type;
+	int protocol;
+};
+
+FIXTURE_VARIANT_ADD(naming, stream_own)
+{
+	.type = SOCK_STREAM, .protocol = WEFT_PROTO_DEFAULT,
+};
+
+FIXTURE_VARIANT_ADD(naming, stream_inet6)
+{
+	.type = SOCK_STREAM, .protocol = WEFT_PROTO_INET6,
+};
+
+FIXTURE_VARIANT_ADD(naming, seqpacket_own)
+{
+	.type = SOCK_SEQPACKET, .protocol = WEFT_PROTO_DEFAULT,
+};
+
+FIXTURE_VARIANT_ADD(naming, seqpacket_inet6)
+{
+	.type = SOCK_SEQPACKET, .protocol = WEFT_PROTO_INET6,
+};
+
+FIXTURE_SETUP(naming)
+{
+	struct addr own;
+
+	ROAD_OR_SKIP();
+	if (is_unix(variant->type))
+		SKIP(return, "AF_UNIX has other names");
+	self->family = variant->protocol ? AF_INET6 : road()->family;
+	self->lis = end_socket_proto(END_B, variant->type, variant->protocol);
+	self->fd = end_socket_proto(END_A, variant->type, variant->protocol);
+	ASSERT_LE(0, self->lis);
+	ASSERT_LE(0, self->fd);
+	any_addr(&own, variant->type, 0);
+	ASSERT_EQ(0, bind_to(self->lis, &own));
+	ASSERT_EQ(0, listen(self->lis, 4));
+	ASSERT_EQ(0, own_addr(self->lis, &own));
+	end_addr(&self->addr, END_B, variant->type, addr_port(&own));
+}
+
+FIXTURE_TEARDOWN(naming)
+{
+	close(self->fd);
+	close(self->lis);
+}
+
+TEST_F(naming, getsockname_of_unbound)
+{
+	struct addr addr;
+
+	ASSERT_EQ(0, own_addr(self->fd, &addr));
+	EXPECT_EQ(self->family, addr.sa.sa_family);
+	EXPECT_EQ(28, addr.len);
+}
+
+TEST_F(naming, getsockname_of_bound)
+{
+	struct addr addr;
+
+	ASSERT_EQ(0, own_addr(self->lis, &addr));
+	EXPECT_EQ(self->family, addr.sa.sa_family);
+	EXPECT_EQ(0, addr.in6.sin6_flowinfo);
+	EXPECT_EQ(0, addr.in6.sin6_scope_id);
+}
+
+TEST_F(naming, getpeername)
+{
+	struct addr addr;
+
+	ASSERT_EQ(0, connect_to(self->fd, &self->addr));
+	ASSERT_EQ(0, peer_addr(self->fd, &addr));
+	EXPECT_EQ(self->family, addr.sa.sa_family);
+	EXPECT_EQ(self->addr.in6.sin6_port, addr.in6.sin6_port);
+	EXPECT_EQ(0, memcmp(&self->addr.in6.sin6_addr, &addr.in6.sin6_addr,
+			    16));
+}
+
+TEST_F(naming, accept_and_what_it_returns)
+{
+	struct addr from = { .len = sizeof(from.bytes) }, addr;
+	int fd;
+
+	ASSERT_EQ(0, connect_to(self->fd, &self->addr));
+	ASSERT_EQ(POLLIN, wait_events(self->lis, POLLIN));
+	fd = accept(self->lis, &from.sa, &from.len);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(self->family, from.sa.sa_family);
+	ASSERT_EQ(0, own_addr(fd, &addr));
+	EXPECT_EQ(self->family, addr.sa.sa_family);
+	ASSERT_EQ(0, peer_addr(fd, &addr));
+	EXPECT_EQ(self->family, addr.sa.sa_family);
+	close(fd);
+}
+
+TEST_F(naming, bind_takes_both_families)
+{
+	const int families[] = { road()->family, AF_INET6 };
+	struct addr addr;
+	int i, fd;
+
+	for (i = 0; i < 2; i++) {
+		fd = end_socket_proto(END_B, variant->type, variant->protocol);
+		any_addr(&addr, variant->type, 0);
+		addr.sa.sa_family = families[i];
+		EXPECT_EQ(0, ERR(bind_to(fd, &addr)));
+		ASSERT_EQ(0, own_addr(fd, &addr));
+		EXPECT_EQ(self->family, addr.sa.sa_family);
+		close(fd);
+	}
+}
+
+TEST_F(naming, connect_takes_both_families)
+{
+	const int families[] = { road()->family, AF_INET6 };
+	int i, fd;
+
+	for (i = 0; i < 2; i++) {
+		fd = end_socket_proto(END_A, variant->type, variant->protocol);
+		self->addr.sa.sa_family = families[i];
+		EXPECT_EQ(0, ERR(connect_to(fd, &self->addr)));
+		close(fd);
+	}
+}
+
+TEST_F(naming, SO_PROTOCOL_tells)
+{
+	if (!road()->oracle)
+		EXPECT_EQ(variant->protocol, get_int(self->fd, SO_PROTOCOL));
+}
+
+TEST_F(naming, ends_may_differ)
+{
+	int other = variant->protocol ? WEFT_PROTO_DEFAULT : WEFT_PROTO_INET6;
+	int fd = end_socket_proto(END_A, variant->type, other), server;
+
+	ASSERT_EQ(0, connect_to(fd, &self->addr));
+	server = accepted(self->lis);
+	ASSERT_LE(0, server);
+	ASSERT_EQ(5, SEND(fd, "hello"));
+	EXPECT_MESSAGE(server, "hello");
+	close(server);
+	close(fd);
+}
+
+FIXTURE(dgram)
+{
+	int a;
+	int b;
+	struct addr addr;
+	int family;
+};
+
+FIXTURE_VARIANT(dgram)
+{
+	int protocol;
+};
+
+FIXTURE_VARIANT_ADD(dgram, own) { .protocol = WEFT_PROTO_DEFAULT };
+FIXTURE_VARIANT_ADD(dgram, inet6) { .protocol = WEFT_PROTO_INET6 };
+
+FIXTURE_SETUP(dgram)
+{
+	struct addr own;
+
+	ROAD_OR_SKIP();
+	self->family = variant->protocol ? AF_INET6 : road()->family;
+	self->a = end_socket_proto(END_A, SOCK_DGRAM, variant->protocol);
+	self->b = end_socket_proto(END_B, SOCK_DGRAM, variant->protocol);
+	ASSERT_LE(0, self->a);
+	ASSERT_LE(0, self->b);
+	any_addr(&own, SOCK_DGRAM, 0);
+	ASSERT_EQ(0, bind_to(self->b, &own));
+	ASSERT_EQ(0, own_addr(self->b, &own));
+	end_addr(&self->addr, END_B, SOCK_DGRAM, addr_port(&own));
+}
+
+FIXTURE_TEARDOWN(dgram)
+{
+	close(self->a);
+	close(self->b);
+}
+
+TEST_F(dgram, recvfrom)
+{
+	struct addr from = { .len = sizeof(from.bytes) };
+	char got;
+
+	ASSERT_EQ(1, send_to(self->a, "x", 1, &self->addr));
+	ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+	ASSERT_EQ(1, recvfrom(self->b, &got, 1, 0, &from.sa, &from.len));
+	EXPECT_EQ(self->family, from.sa.sa_family);
+	EXPECT_EQ(28, from.len);
+}
+
+TEST_F(dgram, recvmsg)
+{
+	struct addr from;
+	char got;
+	struct iovec iov = { &got, 1 };
+	struct msghdr msg = {
+		.msg_name = from.bytes, .msg_namelen = sizeof(from.bytes),
+		.msg_iov = &iov, .msg_iovlen = 1,
+	};
+
+	ASSERT_EQ(1, send_to(self->a, "x", 1, &self->addr));
+	ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+	ASSERT_EQ(1, recvmsg(self->b, &msg, 0));
+	EXPECT_EQ(self->family, from.sa.sa_family);
+	EXPECT_EQ(28, msg.msg_namelen);
+}
+
+TEST_F(dgram, sendto_takes_both_families)
+{
+	const int families[] = { road()->family, AF_INET6 };
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		self->addr.sa.sa_family = families[i];
+		ASSERT_EQ(1, send_to(self->a, "x", 1, &self->addr));
+		EXPECT_MESSAGE(self->b, "x");
+	}
+}
+
+TEST_HARNESS_MAIN

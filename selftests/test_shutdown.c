@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Ends of a conversation: half-close, close, linger, broken pipes, resets.
+ *
+ * weft-cflags: -pthread
+ */
+#include "weft_test.h"
+
+CONN_FIXTURE()
+CONN_VARIANT(stream_client, SOCK_STREAM, false);
+CONN_VARIANT(stream_server, SOCK_STREAM, true);
+CONN_VARIANT(seqpacket_client, SOCK_SEQPACKET, false);
+CONN_VARIANT(seqpacket_server, SOCK_SEQPACKET, true);
+
+TEST_F(conn, half_close_leaves_the_other_half)
+{
+	ASSERT_EQ(4, SEND(self->near, "mine"));
+	ASSERT_EQ(0, shutdown(self->near, SHUT_WR));
+	EXPECT_MESSAGE(self->far, "mine");
+	EXPECT_EOF(self->far);
+	ASSERT_EQ(5, SEND(self->far, "yours"));
+	EXPECT_MESSAGE(self->near, "yours");
+	CLOSE(self->far);
+	EXPECT_EOF(self->near);
+}
+
+TEST_F(conn, half_close_of_both)
+{
+	ASSERT_EQ(0, shutdown(self->near, SHUT_WR));
+	ASSERT_EQ(0, shutdown(self->far, SHUT_WR));
+	EXPECT_EOF(self->near);
+	EXPECT_EOF(self->far);
+}
+
+TEST_F(conn, send_after_half_close_is_EPIPE)
+{
+	ASSERT_EQ(0, shutdown(self->near, SHUT_WR));
+	EXPECT_EQ(EPIPE, ERR(SEND(self->near, "x")));
+	EXPECT_EQ(EPIPE, ERR(SEND(self->near, "x")));
+}
+
+static volatile int pipes_broken;
+
+static void count_pipe(int sig)
+{
+	(void)sig;
+	pipes_broken++;
+}
+
+/* AF_UNIX sends no signal for SEQPACKET, and so do we not. */
+TEST_F(conn, EPIPE_of_a_stream_comes_with_SIGPIPE)
+{
+	int signals = variant->type == SOCK_STREAM;
+	struct sigaction action = { .sa_handler = count_pipe };
+
+	ASSERT_EQ(0, sigaction(SIGPIPE, &action, NULL));
+	ASSERT_EQ(0, shutdown(self->near, SHUT_WR));
+	EXPECT_EQ(EPIPE, ERR(send(self->near, "x", 1, 0)));
+	EXPECT_EQ(signals, pipes_broken);
+	EXPECT_EQ(EPIPE, ERR(write(self->near, "x", 1)));
+	EXPECT_EQ(2 * signals, pipes_broken);
+}
+
+TEST_F(conn, MSG_NOSIGNAL_spares_SIGPIPE)
+{
+	struct sigaction action = { .sa_handler = count_pipe };
+
+	ASSERT_EQ(0, sigaction(SIGPIPE, &action, NULL));
+	ASSERT_EQ(0, shutdown(self->near, SHUT_WR));
+	EXPECT_EQ(EPIPE, ERR(send(self->near, "x", 1, MSG_NOSIGNAL)));
+	EXPECT_EQ(0, pipes_broken);
+}
+
+TEST_F(conn, shutdown_twice)
+{
+	EXPECT_EQ(0, ERR(shutdown(self->near, SHUT_WR)));
+	EXPECT_EQ(0, ERR(shutdown(self->near, SHUT_WR)));
+	EXPECT_EQ(0, ERR(shutdown(self->near, SHUT_RD)));
+	EXPECT_EQ(0, ERR(shutdown(self->near, SHUT_RD)));
+}
+
+TEST_F(conn, shutdown_of_reading_is_the_end)
+{
+	char got;
+
+	ASSERT_EQ(0, shutdown(self->near, SHUT_RD));
+	EXPECT_EQ(0, recv(self->near, &got, 1, 0));
+	EXPECT_EQ(POLLIN | POLLRDHUP,
+		  events_now(self->near, POLLIN | POLLRDHUP));
+}
+
+TEST_F(conn, shutdown_of_reading_keeps_what_came)
+{
+	ASSERT_EQ(4, SEND(self->far, "text"));
+	ASSERT_EQ(POLLIN, wait_events(self->near, POLLIN));
+	ASSERT_EQ(0, shutdown(self->near, SHUT_RD));
+	EXPECT_MESSAGE(self->near, "text");
+	EXPECT_EOF(self->near);
+}
+
+TEST_F(conn, shutdown_of_both)
+{
+	ASSERT_EQ(0, shutdown(self->near, SHUT_RDWR));
+	EXPECT_EOF(self->near);
+	EXPECT_EOF(self->far);
+	EXPECT_EQ(EPIPE, ERR(SEND(self->near, "x")));
+}
+
+TEST_F(conn, unknown_how_is_EINVAL)
+{
+	EXPECT_EQ(EINVAL, ERR(shutdown(self->near, 3)));
+	EXPECT_EQ(EINVAL, ERR(shutdown(self->near, -1)));
+}
+
+struct sending {
+	int fd;
+	int error;
+};
+
+/* On a wire the first of them may leave before the peer's end is known. */
+static bool send_fails(void *arg)
+{
+	struct sending *s = arg;
+
+	s->error = ERR(SEND(s->fd, "x"));
+	return s->error;
+}
+
+TEST_F(conn, send_after_the_peer_closed_is_EPIPE)
+{
+	struct sending s = { .fd = self->near };
+
+	CLOSE(self->far);
+	ASSERT_TRUE(eventually(send_fails, &s));
+	EXPECT_EQ(EPIPE, s.error);
+	EXPECT_EQ(EPIPE, ERR(SEND(self->near, "x")));
+}
+
+TEST_F(conn, close_with_unread_data_is_ECONNRESET)
+{
+	char got;
+
+	ASSERT_EQ(6, SEND(self->near, "unread"));
+	ASSERT_EQ(POLLIN, wait_events(self->far, POLLIN));
+	CLOSE(self->far);
+	ASSERT_NE(0, wait_events(self->near, POLLIN));
+	EXPECT_EQ(ECONNRESET, ERR(recv(self->near, &got, 1, 0)));
+	EXPECT_EQ(0, recv(self->near, &got, 1, 0));
+	EXPECT_EQ(EPIPE, ERR(SEND(self->near, "x")));
+}
+
+static long send_until_it_fails(void *arg)
+{
+	static const char zeros[4000];
+
+	while (send(*(int *)arg, zeros, sizeof(zeros), MSG_NOSIGNAL) > 0)
+		;
+	return -1;
+}
+
+TEST_F(conn, reset_ends_a_blocked_send)
+{
+	struct task task;
+
+	ASSERT_EQ(0, task_start(&task, send_until_it_fails, &self->near));
+	ASSERT_TRUE(task_wait_asleep(&task));
+	/* What is sent is unread: closing resets. */
+	ASSERT_EQ(POLLIN, wait_events(self->far, POLLIN));
+	CLOSE(self->far);
+	ASSERT_TRUE(task_join(&task));
+	if (task.error != EPIPE)
+		EXPECT_EQ(ECONNRESET, task.error);
+}
+
+TEST_F(conn, everything_sent_arrives_after_close)
+{
+	long sent = fill_up_for_good(self->near, 4000);
+
+	ASSERT_LT(0, sent);
+	CLOSE(self->near);
+	EXPECT_EQ(sent, drain(self->far, sent));
+	EXPECT_EOF(self->far);
+}
+
+TEST_F(conn, everything_sent_arrives_after_exit)
+{
+	int status, report[2];
+	long sent;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(report));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		close(self->far);
+		sent = fill_up_for_good(self->near, 4000);
+		_exit(write(report[1], &sent, sizeof(sent)) < 0);
+	}
+	CLOSE(self->near);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	ASSERT_EQ(sizeof(sent), read(report[0], &sent, sizeof(sent)));
+	EXPECT_EQ(sent, drain(self->far, sent));
+	EXPECT_EOF(self->far);
+}
+
+TEST_F(conn, close_of_a_copy_ends_nothing)
+{
+	int copy = dup(self->near);
+
+	ASSERT_LE(0, copy);
+	close(copy);
+	ASSERT_EQ(5, SEND(self->near, "still"));
+	EXPECT_MESSAGE(self->far, "still");
+}
+
+TEST_F(conn, linger_of_some_seconds_delivers)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 10 };
+	long sent;
+
+	ASSERT_EQ(0, setsockopt(self->near, SOL_SOCKET, SO_LINGER, &linger,
+				sizeof(linger)));
+	sent = fill_up(self->near, 1000);
+	ASSERT_LT(0, sent);
+	if (!fork()) {
+		close(self->near);
+		_exit(drain(self->far, sent) != sent);
+	}
+	EXPECT_EQ(0, close(self->near));
+	self->near = -1;
+	ASSERT_LT(0, wait(&(int){ 0 }));
+	EXPECT_EOF(self->far);
+}
+
+TEST(linger_of_0_resets)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+	struct conn conn;
+	char got;
+
+	ROAD_OR_SKIP();
+	ASSERT_EQ(0, conn_open(&conn, SOCK_STREAM, false));
+	ASSERT_EQ(0, setsockopt(conn.near, SOL_SOCKET, SO_LINGER, &linger,
+				sizeof(linger)));
+	CLOSE(conn.near);
+	ASSERT_NE(0, wait_events(conn.far, POLLIN));
+	EXPECT_EQ(ECONNRESET, ERR(recv(conn.far, &got, 1, 0)));
+	conn_close(&conn);
+}
+
+TEST(unconnected_is_ENOTCONN)
+{
+	int fd;
+
+	ROAD_OR_SKIP();
+	fd = end_socket(END_A, SOCK_STREAM);
+	EXPECT_EQ(ENOTCONN, ERR(shutdown(fd, SHUT_RDWR)));
+	EXPECT_EQ(ENOTCONN, ERR(shutdown(fd, SHUT_WR)));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN

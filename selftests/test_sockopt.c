@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Socket options, names and ioctls: their values, and that not a byte more
+ * than asked for is written, nor one left as it was in the kernel.
+ *
+ * weft-cflags: -pthread
+ */
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+
+#include "weft_test.h"
+
+CONN_FIXTURE()
+CONN_VARIANT(stream_client, SOCK_STREAM, false);
+CONN_VARIANT(stream_server, SOCK_STREAM, true);
+CONN_VARIANT(seqpacket_client, SOCK_SEQPACKET, false);
+CONN_VARIANT(seqpacket_server, SOCK_SEQPACKET, true);
+
+TEST_F(conn, what_it_is)
+{
+	int family = is_unix(variant->type) ? AF_UNIX : road()->family;
+	bool tcp = road()->oracle && variant->type == SOCK_STREAM;
+
+	EXPECT_EQ(variant->type, get_int(self->near, SO_TYPE));
+	EXPECT_EQ(family, get_int(self->near, SO_DOMAIN));
+	EXPECT_EQ(tcp ? IPPROTO_TCP : 0, get_int(self->near, SO_PROTOCOL));
+	EXPECT_EQ(0, get_int(self->near, SO_ERROR));
+}
+
+TEST_F(conn, ACCEPTCONN_is_the_listeners)
+{
+	EXPECT_EQ(0, get_int(self->near, SO_ACCEPTCONN));
+	EXPECT_EQ(1, get_int(self->conn.listener, SO_ACCEPTCONN));
+}
+
+TEST_F(conn, buffer_sizes_are_doubled_and_bounded)
+{
+	const int options[] = { SO_RCVBUF, SO_SNDBUF };
+	int i, old;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, set_int(self->near, options[i], 50000));
+		EXPECT_EQ(100000, get_int(self->near, options[i]));
+		ASSERT_EQ(0, set_int(self->near, options[i], 1));
+		EXPECT_LT(1000, get_int(self->near, options[i]));
+		old = get_int(self->near, options[i]);
+		ASSERT_EQ(0, set_int(self->near, options[i], INT_MAX));
+		EXPECT_LT(old, get_int(self->near, options[i]));
+	}
+}
+
+TEST_F(conn, small_buffers_still_carry)
+{
+	ASSERT_EQ(0, set_int(self->near, SO_SNDBUF, 1));
+	ASSERT_EQ(0, set_int(self->far, SO_RCVBUF, 1));
+	ASSERT_EQ(4, SEND(self->near, "text"));
+	EXPECT_MESSAGE(self->far, "text");
+}
+
+TEST_F(conn, switches_are_kept)
+{
+	const int options[] = { SO_REUSEADDR, SO_KEEPALIVE, SO_OOBINLINE,
+				SO_TIMESTAMP };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
+		EXPECT_EQ(0, get_int(self->near, options[i]));
+		EXPECT_EQ(0, ERR(set_int(self->near, options[i], 1)));
+		EXPECT_EQ(1, get_int(self->near, options[i]));
+		EXPECT_EQ(0, ERR(set_int(self->near, options[i], 0)));
+		EXPECT_EQ(0, get_int(self->near, options[i]));
+	}
+}
+
+TEST_F(conn, priority_and_mark_are_kept)
+{
+	ASSERT_EQ(0, set_int(self->near, SO_PRIORITY, 5));
+	EXPECT_EQ(5, get_int(self->near, SO_PRIORITY));
+	ASSERT_EQ(0, set_int(self->near, SO_MARK, 77));
+	EXPECT_EQ(77, get_int(self->near, SO_MARK));
+	ASSERT_EQ(4, SEND(self->near, "text"));
+	EXPECT_MESSAGE(self->far, "text");
+}
+
+TEST_F(conn, RCVTIMEO_ends_recv)
+{
+	struct timeval tv = { .tv_usec = 50000 }, got;
+	socklen_t len = sizeof(got);
+	long long start = now_ms();
+	char byte;
+
+	ASSERT_EQ(0, setsockopt(self->near, SOL_SOCKET, SO_RCVTIMEO, &tv,
+				sizeof(tv)));
+	EXPECT_EQ(EAGAIN, ERR(recv(self->near, &byte, 1, 0)));
+	EXPECT_LE(40, now_ms() - start);
+	ASSERT_EQ(0, getsockopt(self->near, SOL_SOCKET, SO_RCVTIMEO, &got,
+				&len));
+	EXPECT_EQ(0, got.tv_sec);
+	EXPECT_LE(50000, got.tv_usec);
+}
+
+TEST_F(conn, SNDTIMEO_ends_send)
+{
+	static const char big[1 << 20];
+	struct timeval tv = { .tv_usec = 50000 };
+	size_t piece = variant->type == SOCK_STREAM ? sizeof(big) : 4000;
+	ssize_t n;
+
+	ASSERT_EQ(0, setsockopt(self->near, SOL_SOCKET, SO_SNDTIMEO, &tv,
+				sizeof(tv)));
+	do {
+		n = send(self->near, big, piece, MSG_NOSIGNAL);
+	} while (n > 0);
+	EXPECT_EQ(-1, n);
+	EXPECT_EQ(EAGAIN, errno);
+}
+
+TEST_F(conn, RCVLOWAT_holds_poll_back)
+{
+	ASSERT_EQ(0, set_int(self->near, SO_RCVLOWAT, 4));
+	EXPECT_EQ(4, get_int(self->near, SO_RCVLOWAT));
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(3, SEND(self->far, "abc"));
+	EXPECT_EQ(0, poll(&(struct pollfd){ self->near, POLLIN, 0 }, 1, 50));
+	ASSERT_EQ(1, SEND(self->far, "d"));
+	EXPECT_EQ(POLLIN, wait_events(self->near, POLLIN));
+	EXPECT_MESSAGE(self->near, "abcd");
+}
+
+struct receiving {
+	int fd;
+	char buf[16];
+};
+
+static long recv_some(void *arg)
+{
+	struct receiving *r = arg;
+
+	return recv(r->fd, r->buf, sizeof(r->buf), 0);
+}
+
+TEST_F(conn, RCVLOWAT_holds_recv_back)
+{
+	struct receiving r = { .fd = self->near };
+	struct task task;
+
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(0, set_int(self->near, SO_RCVLOWAT, 4));
+	ASSERT_EQ(0, task_start(&task, recv_some, &r));
+	ASSERT_TRUE(task_wait_asleep(&task));
+	ASSERT_EQ(3, SEND(self->far, "abc"));
+	ASSERT_TRUE(task_wait_asleep(&task));
+	ASSERT_EQ(1, SEND(self->far, "d"));
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(4, task.result);
+}
+
+TEST_F(conn, RCVLOWAT_gives_way_to_the_end)
+{
+	ASSERT_EQ(0, set_int(self->near, SO_RCVLOWAT, 100));
+	ASSERT_EQ(3, SEND(self->far, "abc"));
+	ASSERT_EQ(0, shutdown(self->far, SHUT_WR));
+	EXPECT_EQ(POLLIN, wait_events(self->near, POLLIN));
+	EXPECT_MESSAGE(self->near, "abc");
+	EXPECT_EOF(self->near);
+}
+
+static int inq(int fd)
+{
+	int n = -1;
+
+	return ioctl(fd, SIOCINQ, &n) ? -1 : n;
+}
+
+static int outq(int fd)
+{
+	int n = -1;
+
+	return ioctl(fd, SIOCOUTQ, &n) ? -1 : n;
+}
+
+static bool has_8(void *arg)
+{
+	return inq(*(int *)arg) == 8;
+}
+
+TEST_F(conn, SIOCINQ_counts_what_is_unread)
+{
+	EXPECT_EQ(0, inq(self->near));
+	ASSERT_EQ(5, SEND(self->far, "first"));
+	ASSERT_EQ(3, SEND(self->far, "two"));
+	EXPECT_TRUE(eventually(has_8, &self->near));
+	EXPECT_TEXT(self->near, "first");
+	EXPECT_EQ(3, inq(self->near));
+	EXPECT_TEXT(self->near, "two");
+	EXPECT_EQ(0, inq(self->near));
+}
+
+TEST_F(conn, SIOCINQ_of_a_listener_is_EINVAL)
+{
+	int n;
+
+	EXPECT_EQ(EINVAL, ERR(ioctl(self->conn.listener, SIOCINQ, &n)));
+}
+
+static bool all_is_out(void *arg)
+{
+	return outq(*(int *)arg) == 0;
+}
+
+TEST_F(conn, SIOCOUTQ_counts_what_is_not_acknowledged)
+{
+	long sent;
+
+	EXPECT_EQ(0, outq(self->near));
+	sent = fill_up_for_good(self->near, 4000);
+	ASSERT_LT(0, sent);
+	/* On one node what was sent is the receiver's. */
+	EXPECT_LE(road()->oracle || road()->wire, outq(self->near));
+	ASSERT_EQ(sent, drain(self->far, sent));
+	EXPECT_TRUE(eventually(all_is_out, &self->near));
+}
+
+TEST_F(conn, unknown_ioctl_is_ENOTTY)
+{
+	int n;
+
+	EXPECT_EQ(ENOTTY, ERR(ioctl(self->near, 0x6666, &n)));
+}
+
+TEST_F(conn, BINDTODEVICE)
+{
+	char name[16] = "";
+	socklen_t len = sizeof(name);
+
+	ASSERT_EQ(0, setsockopt(self->near, SOL_SOCKET, SO_BINDTODEVICE, "lo",
+				3));
+	ASSERT_EQ(0, getsockopt(self->near, SOL_SOCKET, SO_BINDTODEVICE, name,
+				&len));
+	EXPECT_EQ(0, strcmp("lo", name));
+	EXPECT_EQ(ENODEV, ERR(setsockopt(self->near, SOL_SOCKET,
+					 SO_BINDTODEVICE, "absent", 7)));
+}
+
+typedef int (*name_call)(int fd, struct sockaddr *sa, socklen_t *len);
+
+/*
+ * Ask for a name over two different fillings: what differs was never written,
+ * what changed behind the length should not have been.
+ */
+static bool name_is_whole(int fd, name_call call, socklen_t room)
+{
+	unsigned char one[128], two[128];
+	socklen_t len = room, again = room, i;
+
+	memset(one, 0xa5, sizeof(one));
+	memset(two, 0x5a, sizeof(two));
+	if (call(fd, (void *)one, &len) || call(fd, (void *)two, &again))
+		return false;
+	if (len != again)
+		return false;
+	for (i = 0; i < sizeof(one); i++) {
+		if (i < len && i < room && one[i] != two[i])
+			return false;
+		if (i >= len || i >= room)
+			if (one[i] != 0xa5 || two[i] != 0x5a)
+				return false;
+	}
+	return true;
+}
+
+static const socklen_t rooms[] = { 0, 1, 2, 3, 7, 8, 15, 27, 28, 29, 128 };
+
+TEST_F(conn, names_are_whole)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rooms); i++) {
+		EXPECT_TRUE(name_is_whole(self->near, getsockname, rooms[i]));
+		EXPECT_TRUE(name_is_whole(self->near, getpeername, rooms[i]));
+		EXPECT_TRUE(name_is_whole(self->conn.listener, getsockname,
+					  rooms[i]));
+	}
+}
+
+TEST_F(conn, names_tell_their_whole_length)
+{
+	struct addr addr;
+	socklen_t len = 2;
+
+	ASSERT_EQ(0, own_addr(self->near, &addr));
+	ASSERT_EQ(0, getsockname(self->near, &addr.sa, &len));
+	EXPECT_EQ(addr.len, len);
+	if (!is_unix(variant->type))
+		EXPECT_EQ(28, len);
+	len = -1;
+	EXPECT_EQ(EINVAL, ERR(getsockname(self->near, &addr.sa, &len)));
+	len = -1;
+	EXPECT_EQ(EINVAL, ERR(getpeername(self->near, &addr.sa, &len)));
+}
+
+TEST_F(conn, names_agree)
+{
+	struct addr own, peer;
+
+	ASSERT_EQ(0, own_addr(self->near, &own));
+	ASSERT_EQ(0, peer_addr(self->far, &peer));
+	EXPECT_TRUE(addr_equal(&own, &peer));
+	ASSERT_EQ(0, own_addr(self->far, &own));
+	ASSERT_EQ(0, peer_addr(self->near, &peer));
+	EXPECT_TRUE(addr_equal(&own, &peer));
+}
+
+TEST_F(conn, no_peer_is_ENOTCONN)
+{
+	int fd = end_socket(END_A, variant->type);
+	struct addr addr;
+
+	EXPECT_EQ(ENOTCONN, ERR(peer_addr(fd, &addr)));
+	EXPECT_EQ(ENOTCONN, ERR(peer_addr(self->conn.listener, &addr)));
+	close(fd);
+}
+
+/* accept() fills a name too. */
+TEST_F(conn, accepted_name_is_whole)
+{
+	unsigned char name[128];
+	socklen_t len, i;
+	int client, fd;
+
+	for (len = 0; len <= 40; len += 8) {
+		socklen_t room = len;
+
+		client = connected(variant->type, &self->conn.addr);
+		ASSERT_EQ(POLLIN, wait_events(self->conn.listener, POLLIN));
+		memset(name, 0xa5, sizeof(name));
+		fd = accept(self->conn.listener, (void *)name, &room);
+		ASSERT_LE(0, fd);
+		for (i = len < room ? len : room; i < sizeof(name); i++)
+			EXPECT_EQ(0xa5, name[i]);
+		close(fd);
+		close(client);
+	}
+}
+
+static const struct {
+	int level;
+	int option;
+	socklen_t size;
+} options[] = {
+	{ SOL_SOCKET, SO_TYPE, 4 },
+	{ SOL_SOCKET, SO_DOMAIN, 4 },
+	{ SOL_SOCKET, SO_PROTOCOL, 4 },
+	{ SOL_SOCKET, SO_ERROR, 4 },
+	{ SOL_SOCKET, SO_ACCEPTCONN, 4 },
+	{ SOL_SOCKET, SO_RCVBUF, 4 },
+	{ SOL_SOCKET, SO_SNDBUF, 4 },
+	{ SOL_SOCKET, SO_RCVLOWAT, 4 },
+	{ SOL_SOCKET, SO_REUSEADDR, 4 },
+	{ SOL_SOCKET, SO_LINGER, 8 },
+	{ SOL_SOCKET, SO_RCVTIMEO, 16 },
+	{ SOL_SOCKET, SO_SNDTIMEO, 16 },
+	{ SOL_WEFT, WEFT_MAX_MESSAGE, 4 },
+	{ SOL_WEFT, WEFT_PEER_MAX_MESSAGE, 4 },
+};
+
+/* Return: whether getsockopt wrote @room bytes at most, all of them defined. */
+static bool option_is_whole(int fd, size_t which, socklen_t room)
+{
+	unsigned char one[64], two[64];
+	socklen_t len = room, again = room, i;
+
+	memset(one, 0xa5, sizeof(one));
+	memset(two, 0x5a, sizeof(two));
+	if (getsockopt(fd, options[which].level, options[which].option, one,
+		       &len))
+		return room < options[which].size && errno == EINVAL;
+	if (getsockopt(fd, options[which].level, options[which].option, two,
+		       &again))
+		return false;
+	if (len > room || len != again)
+		return false;
+	for (i = 0; i < sizeof(one); i++)
+		if (i < len ? one[i] != two[i] : one[i] != 0xa5 || two[i] != 0x5a)
+			return false;
+	return true;
+}
+
+TEST_F(conn, getsockopt_of_odd_lengths)
+{
+	socklen_t room;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
+		if (road()->oracle && options[i].level == SOL_WEFT)
+			continue;
+		for (room = 0; room <= 2 * options[i].size; room++)
+			EXPECT_TRUE(option_is_whole(self->near, i, room));
+		EXPECT_EQ(EINVAL, ERR(getsockopt(self->near, options[i].level,
+						 options[i].option, &room,
+						 &(socklen_t){ -1 })));
+	}
+}
+
+TEST_F(conn, setsockopt_of_short_lengths_is_EINVAL)
+{
+	const int settable[] = { SO_RCVBUF, SO_SNDBUF, SO_RCVLOWAT,
+				 SO_REUSEADDR, SO_LINGER, SO_RCVTIMEO };
+	char zeros[16] = "";
+	socklen_t len;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(settable); i++)
+		for (len = 0; len < 4; len++)
+			EXPECT_EQ(EINVAL, ERR(setsockopt(self->near, SOL_SOCKET,
+							 settable[i], zeros,
+							 len)));
+}
+
+TEST_F(conn, unknown_options_are_refused)
+{
+	int value = 1;
+	socklen_t len = sizeof(value);
+
+	EXPECT_EQ(ENOPROTOOPT, ERR(getsockopt(self->near, SOL_SOCKET, 9999,
+					      &value, &len)));
+	EXPECT_EQ(ENOPROTOOPT, ERR(setsockopt(self->near, SOL_SOCKET, 9999,
+					      &value, len)));
+	if (road()->oracle)
+		return;
+	EXPECT_EQ(ENOPROTOOPT, ERR(getsockopt(self->near, SOL_WEFT, 9999,
+					      &value, &len)));
+	EXPECT_EQ(ENOPROTOOPT, ERR(setsockopt(self->near, SOL_WEFT, 9999,
+					      &value, len)));
+	EXPECT_EQ(ENOPROTOOPT, ERR(setsockopt(self->near, 12345, 1, &value,
+					      len)));
+}
+
+static int weft_option(int fd, int option)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, SOL_WEFT, option, &value, &len) ? -1 : value;
+}
+
+TEST_F(conn, max_message_is_told)
+{
+	int one = 1;
+
+	if (road()->oracle)
+		return;
+	EXPECT_LE(65536, weft_option(self->near, WEFT_MAX_MESSAGE));
+	EXPECT_EQ(weft_option(self->far, WEFT_MAX_MESSAGE),
+		  weft_option(self->near, WEFT_PEER_MAX_MESSAGE));
+	EXPECT_EQ(-1, setsockopt(self->near, SOL_WEFT, WEFT_MAX_MESSAGE, &one,
+				 sizeof(one)));
+}
+
+TEST(SIOCINQ_of_datagrams_is_the_next_ones_size)
+{
+	struct addr addr;
+	int a, b;
+
+	ROAD_OR_SKIP();
+	b = bound_socket(END_B, SOCK_DGRAM, &addr);
+	a = end_socket(END_A, SOCK_DGRAM);
+	ASSERT_EQ(7, send_to(a, "seven77", 7, &addr));
+	ASSERT_EQ(3, send_to(a, "two", 3, &addr));
+	ASSERT_EQ(POLLIN, wait_events(b, POLLIN));
+	EXPECT_EQ(7, inq(b));
+	EXPECT_MESSAGE(b, "seven77");
+	EXPECT_MESSAGE(b, "two");
+	EXPECT_EQ(0, inq(b));
+	close(a);
+	close(b);
+}
+
+TEST(recvfrom_name_is_whole)
+{
+	unsigned char name[128];
+	struct addr addr;
+	socklen_t len, room, i;
+	char got;
+	int a, b;
+
+	ROAD_OR_SKIP();
+	b = bound_socket(END_B, SOCK_DGRAM, &addr);
+	a = end_socket(END_A, SOCK_DGRAM);
+	for (room = 0; room <= 40; room += 4) {
+		len = room;
+		memset(name, 0xa5, sizeof(name));
+		ASSERT_EQ(1, send_to(a, "x", 1, &addr));
+		ASSERT_EQ(POLLIN, wait_events(b, POLLIN));
+		ASSERT_EQ(1, recvfrom(b, &got, 1, 0, (void *)name, &len));
+		EXPECT_EQ(28, len);
+		for (i = room < 28 ? room : 28; i < sizeof(name); i++)
+			EXPECT_EQ(0xa5, name[i]);
+		if (room >= 8)
+			EXPECT_EQ(0, memcmp(name + 4, "\0\0\0", 4));
+		if (room >= 28)
+			EXPECT_EQ(0, memcmp(name + 24, "\0\0\0", 4));
+	}
+	close(a);
+	close(b);
+}
+
+TEST_HARNESS_MAIN
