@@ -20,7 +20,7 @@ OUT ?= build/$(KVER)
 override OUT := $(abspath $(OUT))
 
 # BTF needs a vmlinux, which headers packages do not have; without this every build says so.
-KBUILD := +$(MAKE) --no-print-directory -C $(KDIR) CONFIG_DEBUG_INFO_BTF_MODULES= \
+KBUILD = +$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) -C $(KDIR) CONFIG_DEBUG_INFO_BTF_MODULES= \
 	WEFT_CFLAGS="$(WEFT_CFLAGS)"
 
 .PHONY: module kdir check demo unit kunit kselftest layers lint clean
