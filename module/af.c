@@ -64,7 +64,7 @@ void weft_sock_purge(struct sock *sk)
 		truesize += skb->truesize;
 	weft_rmem_uncharge(sk, truesize);
 	wsk->rx_bytes = 0;
-	wsk->rx_partial = 0;
+	wsk->rx_whole = 0;
 	wsk->rx_records = 0;
 	wsk->reader_bytes = 0;
 	spin_unlock_bh(&q->lock);

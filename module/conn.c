@@ -99,8 +99,24 @@ static void free_conn(struct weft_conn *conn)
 {
 	kfree(weft_engine_lend_records(&conn->engine, NULL, 0));
 	kfree(weft_engine_lend_ranges(&conn->engine, NULL, 0));
+	if (conn->pack_frag.page)
+		put_page(conn->pack_frag.page);
 	weft_node_put(conn->node);
 	kfree_rcu(conn, rcu);
+}
+
+/* A flow that the peer opens is begun once, whatever comes twice. */
+static bool may_begin(struct weft_conn *conn)
+{
+	struct weft_marks *marks = &conn->node->theirs;
+
+	lockdep_assert_held(&conn->node->lock);
+	if (conn->key.ours)
+		return true;
+	if (weft_marks_get(marks, conn->key.flow) != WEFT_MARK_NEW)
+		return false;
+	weft_marks_set(marks, conn->key.flow, WEFT_MARK_OPEN);
+	return true;
 }
 
 /* Into the table and onto the node's list. */
@@ -117,6 +133,8 @@ static int link_conn(struct weft_conn *conn)
 	if (node->state == WEFT_NODE_DEAD) {
 		/* Died since it was looked up: the caller asks anew. */
 		err = -ESTALE;
+	} else if (!may_begin(conn)) {
+		err = -EEXIST;
 	} else {
 		list_add_tail(&conn->node_link, &node->flows);
 		node->nr_flows++;
@@ -228,12 +246,17 @@ static u32 attach_frags(struct sk_buff *to, struct sk_buff *from, u32 skip,
 			skip -= size;
 			continue;
 		}
-		if (at == MAX_SKB_FRAGS)
-			break;
 		n = min(size - skip, len - done);
-		skb_frag_ref(from, i);
-		skb_fill_page_desc(to, at, skb_frag_page(frag),
-				   skb_frag_off(frag) + skip, n);
+		if (skb_can_coalesce(to, at, skb_frag_page(frag),
+				     skb_frag_off(frag) + skip)) {
+			skb_frag_size_add(&skb_shinfo(to)->frags[at - 1], n);
+		} else if (at < MAX_SKB_FRAGS) {
+			skb_frag_ref(from, i);
+			skb_fill_page_desc(to, at, skb_frag_page(frag),
+					   skb_frag_off(frag) + skip, n);
+		} else {
+			break;
+		}
 		skip = 0;
 		done += n;
 	}
@@ -275,35 +298,87 @@ static void attach_payload(struct sock *sk, struct sk_buff *to, u64 offset,
 	}
 }
 
-/* An skb for what the engine wants sent; *plen may be less than it asked. */
-static struct sk_buff *make_packet(struct sock *sk, const struct weft_pkt *pkt,
-				   u32 *plen)
+static struct sk_buff *alloc_packet(struct sock *sk, u32 linear)
 {
-	struct weft_engine *e = &conn_of(sk)->engine;
-	u32 linear = min_t(u32, pkt->nr_ranges, WEFT_RANGES_MAX) *
-		     sizeof(struct weft_wire_range);
 	struct sk_buff *skb;
 
-	*plen = 0;
 	skb = alloc_skb(WEFT_HEADROOM + linear, GFP_ATOMIC | __GFP_NOWARN);
 	if (!skb)
 		return NULL;
 	skb_reserve(skb, WEFT_HEADROOM);
 	skb->priority = READ_ONCE(sk->sk_priority);
 	skb->mark = READ_ONCE(sk->sk_mark);
-	if (linear)
-		weft_packet_put_ranges(pkt, skb_put(skb, linear));
-	if (pkt->kind != WEFT_ACK && pkt->plen)
-		attach_payload(sk, skb, pkt->offset, pkt->plen);
-	if (skb->data_len < pkt->plen && pkt->kind != WEFT_ACK) {
-		u32 cut = rounddown(skb->data_len, e->params.mss);
+	return skb;
+}
 
-		if (!cut || pskb_trim(skb, cut)) {
-			kfree_skb(skb);
-			return NULL;
-		}
+/* A segment in more pieces than an skb has frags for: copied. */
+static struct sk_buff *copy_payload(struct sock *sk, u64 offset, u32 len)
+{
+	struct sk_buff *from = find_queued(sk, offset);
+	struct sk_buff *skb = alloc_packet(sk, len);
+
+	while (skb && from && len) {
+		u32 skip = offset - weft_cb(from)->offset;
+		u32 part = min(len, from->len - skip);
+
+		if (skb_copy_bits(from, skip, skb_put(skb, part), part))
+			break;
+		offset += part;
+		len -= part;
+		from = skb_peek_next(from, &sk->sk_write_queue);
 	}
-	*plen = skb->data_len;
+	if (skb && len) {
+		kfree_skb(skb);
+		skb = NULL;
+	}
+	return skb;
+}
+
+/*
+ * Stream bytes as one packet. What is in too many pieces is cut to whole
+ * segments, and a segment that still is, is copied.
+ */
+static struct sk_buff *make_data(struct sock *sk, const struct weft_pkt *pkt)
+{
+	u32 mss = conn_of(sk)->engine.params.mss;
+	struct sk_buff *skb = alloc_packet(sk, 0);
+	u32 cut;
+
+	if (!skb)
+		return NULL;
+	attach_payload(sk, skb, pkt->offset, pkt->plen);
+	if (skb->len == pkt->plen)
+		return skb;
+	cut = rounddown(skb->len, mss);
+	if (cut && !pskb_trim(skb, cut))
+		return skb;
+	kfree_skb(skb);
+	return copy_payload(sk, pkt->offset, min_t(u32, pkt->plen, mss));
+}
+
+static struct sk_buff *make_ack(struct sock *sk, const struct weft_pkt *pkt)
+{
+	u32 linear = min_t(u32, pkt->nr_ranges, WEFT_RANGES_MAX) *
+		     sizeof(struct weft_wire_range);
+	struct sk_buff *skb = alloc_packet(sk, linear);
+
+	if (skb && linear)
+		weft_packet_put_ranges(pkt, skb_put(skb, linear));
+	return skb;
+}
+
+/* An skb for what the engine wants sent; *plen may be less than it asked. */
+static struct sk_buff *make_packet(struct sock *sk, const struct weft_pkt *pkt,
+				   u32 *plen)
+{
+	struct sk_buff *skb;
+
+	*plen = 0;
+	if (pkt->kind == WEFT_ACK || !pkt->plen)
+		return make_ack(sk, pkt);
+	skb = make_data(sk, pkt);
+	if (skb)
+		*plen = skb->len;
 	return skb;
 }
 
@@ -503,7 +578,7 @@ static struct sk_buff *pack(struct sock *sk, struct sk_buff *skb,
 			    struct sk_buff *tail)
 {
 	struct weft_cb *cb = weft_cb(skb);
-	struct page_frag *pfrag = &sk->sk_frag;
+	struct page_frag *pfrag = &conn_of(sk)->pack_frag;
 	struct weft_pieces piece = { .n = 1, .len = cb->len };
 	bool own = tail && weft_cb(tail)->own;
 	struct sk_buff *to = NULL;
@@ -554,7 +629,7 @@ static void append(struct sock *sk, struct sk_buff *skb, u32 partial,
 	if (to != tail)
 		__skb_queue_tail(q, to);
 	WRITE_ONCE(weft_sk(sk)->rx_bytes, weft_sk(sk)->rx_bytes + len);
-	WRITE_ONCE(weft_sk(sk)->rx_partial, partial);
+	WRITE_ONCE(weft_sk(sk)->rx_whole, weft_sk(sk)->rx_bytes - partial);
 	weft_sk(sk)->rx_records += records;
 	spin_unlock_bh(&q->lock);
 }
@@ -582,7 +657,7 @@ static bool deliver_one(struct sock *sk, struct sk_buff *skb)
 	struct weft_conn *conn = conn_of(sk);
 	struct weft_sock *wsk = weft_sk(sk);
 	struct weft_cb *cb = weft_cb(skb);
-	u32 partial = wsk->rx_partial;
+	u32 partial = wsk->rx_bytes - wsk->rx_whole;
 	u32 records = 0;
 	bool ok = true;
 
@@ -644,6 +719,7 @@ static void store(struct sock *sk, struct sk_buff *skb,
 		.pos = pkt->hlen + (take->start - pkt->offset),
 		.len = take->end - take->start,
 	};
+	skb->dev = NULL;
 	weft_rmem_charge(sk, skb->truesize);
 	skb_queue_reverse_walk(&conn->ooo, before)
 		if (weft_cb(before)->offset <= take->start)
@@ -788,36 +864,39 @@ static void obey_payload(struct sock *sk, struct sk_buff *skb,
 		sk->sk_data_ready(sk);
 }
 
-/*
- * Is the packet of the flow that the socket has now? Since it was looked up a
- * failed connect may have ended that flow, and another begun a new one.
- */
-static bool is_ours(const struct weft_conn *conn, const struct weft_pkt *pkt)
+/* An ACK with ranges. They need much stack, which no other packet shall pay. */
+static noinline u32 ask_about_ranges(struct weft_conn *conn,
+				     const struct sk_buff *skb,
+				     const struct weft_pkt *pkt)
 {
-	return conn && conn->linked && conn->key.flow == pkt->flow &&
-	       conn->key.ours == !(pkt->flags & WEFT_F_OPENER) &&
-	       conn->node->local_id == pkt->session;
+	u8 raw[sizeof(struct weft_wire_range) * WEFT_RANGES_MAX];
+	u32 len = min_t(u32, pkt->plen, sizeof(raw));
+	struct weft_range ranges[WEFT_RANGES_MAX];
+	unsigned int nr = 0;
+
+	if (!skb_copy_bits(skb, pkt->hlen, raw, len))
+		nr = weft_packet_get_ranges(pkt, raw, len, ranges);
+	return weft_engine_input(&conn->engine, pkt, ranges, nr,
+				 ktime_get_ns());
 }
 
-/* A packet of this flow. Takes skb. */
-static void input(struct sock *sk, struct sk_buff *skb, struct weft_pkt *pkt)
+/*
+ * A packet of @of's flow. Takes skb. Since it was looked up a failed connect
+ * may have ended that flow, and another begun a new one: @of may be void and
+ * is only compared.
+ */
+static void input(struct sock *sk, const struct weft_conn *of,
+		  struct sk_buff *skb, struct weft_pkt *pkt)
 {
-	struct weft_range ranges[WEFT_RANGES_MAX];
 	struct weft_conn *conn = conn_of(sk);
-	u8 raw[sizeof(struct weft_wire_range) * WEFT_RANGES_MAX];
-	unsigned int nr = 0;
 	u32 todo;
 
-	if (!is_ours(conn, pkt)) {
+	if (!conn || conn != of || !conn->linked ||
+	    conn->key.flow != pkt->flow) {
 		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_flow);
 		return;
 	}
-	if (pkt->kind == WEFT_ACK && pkt->plen) {
-		u32 len = min_t(u32, pkt->plen, sizeof(raw));
-
-		if (!skb_copy_bits(skb, pkt->hlen, raw, len))
-			nr = weft_packet_get_ranges(pkt, raw, len, ranges);
-	} else if (pkt->plen && !can_keep(sk, skb, pkt)) {
+	if (pkt->plen && pkt->kind != WEFT_ACK && !can_keep(sk, skb, pkt)) {
 		/* No room for its bytes; what it acknowledges still counts. */
 		weft_count(conn->node->wn, WEFT_STAT_drop_rcvbuf, 1);
 		if (pkt->kind != WEFT_OPEN && pkt->kind != WEFT_OPENED)
@@ -827,26 +906,40 @@ static void input(struct sock *sk, struct sk_buff *skb, struct weft_pkt *pkt)
 	if (pkt->kind == WEFT_RESET)
 		weft_count(conn->node->wn, WEFT_STAT_resets_in, 1);
 	grow_arrays(&conn->engine);
-	todo = weft_engine_input(&conn->engine, pkt, ranges, nr,
-				 ktime_get_ns());
+	if (pkt->kind == WEFT_ACK && pkt->plen)
+		todo = ask_about_ranges(conn, skb, pkt);
+	else
+		todo = weft_engine_input(&conn->engine, pkt, NULL, 0,
+					 ktime_get_ns());
 	obey_payload(sk, skb, pkt, &todo);
 	obey(sk, todo);
 }
 
+/* skb->cb in a socket's backlog. */
+struct backlog_cb {
+	const struct weft_conn *conn;
+};
+
+static struct backlog_cb *backlog_cb(struct sk_buff *skb)
+{
+	return (struct backlog_cb *)skb->cb;
+}
+
 int weft_conn_backlog_rcv(struct sock *sk, struct sk_buff *skb)
 {
+	const struct weft_conn *of = backlog_cb(skb)->conn;
 	struct weft_pkt pkt;
 
 	if (!weft_receive_parse(skb, &pkt)) {
 		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_memory);
 		return 0;
 	}
-	input(sk, skb, &pkt);
+	input(sk, of, skb, &pkt);
 	return 0;
 }
 
-/* The socket of a flow, with a reference, or NULL; under RCU. */
-static struct sock *lookup_flow(struct weft_node *node,
+/* A flow, with a reference to its socket, or NULL; under RCU. */
+static struct weft_conn *lookup_flow(struct weft_node *node,
 				const struct weft_pkt *pkt)
 {
 	struct weft_flow_key key = {
@@ -859,19 +952,21 @@ static struct sock *lookup_flow(struct weft_node *node,
 	conn = rhashtable_lookup(&node->wn->flows, &key, flow_params);
 	if (!conn || !refcount_inc_not_zero(&conn->sk->sk_refcnt))
 		return NULL;
-	return conn->sk;
+	return conn;
 }
 
-static void receive_owned(struct sock *sk, struct weft_node *node,
+static void receive_owned(struct weft_conn *conn, struct weft_node *node,
 			  struct sk_buff *skb, const struct weft_pkt *pkt)
 {
+	struct sock *sk = conn->sk;
 	struct weft_pkt own = *pkt;
 	int limit = READ_ONCE(sk->sk_rcvbuf) + READ_ONCE(sk->sk_sndbuf) +
 		    4 * window_of(sk);
 
 	bh_lock_sock(sk);
+	backlog_cb(skb)->conn = conn;
 	if (!sock_owned_by_user(sk))
-		input(sk, skb, &own);
+		input(sk, conn, skb, &own);
 	else if (sk_add_backlog(sk, skb, limit))
 		weft_drop(node->wn, skb, WEFT_STAT_drop_backlog);
 	bh_unlock_sock(sk);
@@ -880,10 +975,12 @@ static void receive_owned(struct sock *sk, struct weft_node *node,
 void weft_conn_receive(struct weft_node *node, struct sk_buff *skb,
 		       const struct weft_pkt *pkt)
 {
-	struct sock *sk = lookup_flow(node, pkt);
+	struct weft_conn *conn = lookup_flow(node, pkt);
+	struct sock *sk;
 
-	if (sk) {
-		receive_owned(sk, node, skb, pkt);
+	if (conn) {
+		sk = conn->sk;
+		receive_owned(conn, node, skb, pkt);
 		sock_put(sk);
 		return;
 	}
@@ -992,7 +1089,7 @@ static void node_is_down(struct sock *sk)
 
 /*
  * Run now what came, or leave it to the owner's release_sock(). The flow that
- * it was for may be gone (see is_ours()), or be another: that does no harm.
+ * it was for may be gone (see input()), or be another: that does no harm.
  */
 static void event(struct sock *sk, int bit)
 {
@@ -1157,9 +1254,8 @@ int weft_conn_accept(struct sock *child, struct weft_node *node,
 	if (err) {
 		weft_drop(node->wn, skb, WEFT_STAT_drop_state);
 	} else {
-		weft_node_set_mark(node, pkt->flow, false, WEFT_MARK_OPEN);
 		weft_count(node->wn, WEFT_STAT_opens_passive, 1);
-		input(child, skb, &own);
+		input(child, conn, skb, &own);
 	}
 	bh_unlock_sock(child);
 	return err;

@@ -39,6 +39,7 @@ struct weft_flow_key {
  * @ooo: stored packets beyond the next byte to deliver, by offset
  * @rx_next: stream offset that goes into the receive queue next
  * @rx_read: stream offset that the reader has consumed
+ * @pack_frag: page that small payloads are packed into
  * @scan: where records end in what was delivered (SEQPACKET)
  * @tx_end: stream offset behind the write queue
  * @tx_cursor: skb of the write queue where the next new byte is, or NULL
@@ -59,6 +60,7 @@ struct weft_conn {
 	struct sk_buff_head	ooo;
 	u64			rx_next;
 	u64			rx_read;
+	struct page_frag	pack_frag;
 	struct weft_scan	scan;
 
 	u64			tx_end;

@@ -48,6 +48,7 @@ static enum weft_stat queue_dgram(struct sock *sk, struct sk_buff *skb)
 	else if (!weft_rmem_may(sk, skb->truesize))
 		why = WEFT_STAT_drop_memory;
 	if (why == WEFT_STATS) {
+		skb->dev = NULL;
 		weft_rmem_charge(sk, skb->truesize);
 		weft_sk(sk)->rx_bytes += skb->len;
 		sock_skb_set_dropcount(sk, skb);

@@ -99,6 +99,17 @@ put:
 	return err;
 }
 
+/* One write, or one message, more to read. */
+static void count_queued(struct sock *peer, u32 len)
+{
+	struct weft_sock *wsk = weft_sk(peer);
+
+	lockdep_assert_held(&peer->sk_receive_queue.lock);
+	wsk->rx_bytes += len;
+	WRITE_ONCE(wsk->rx_whole, wsk->rx_bytes);
+	wsk->rx_records++;
+}
+
 /* The tail grows by the pieces; false when a new skb is needed. */
 static bool append_tail(struct sock *peer, struct weft_pieces *pieces)
 {
@@ -109,8 +120,7 @@ static bool append_tail(struct sock *peer, struct weft_pieces *pieces)
 	    !weft_pieces_append(pieces, tail))
 		return false;
 	weft_rmem_charge(peer, len);
-	weft_sk(peer)->rx_bytes += len;
-	weft_sk(peer)->rx_records++;
+	count_queued(peer, len);
 	return true;
 }
 
@@ -126,8 +136,7 @@ static int queue_list(struct sock *peer, struct sk_buff_head *list)
 	if (!weft_rmem_may(peer, truesize))
 		return -ENOMEM;
 	weft_rmem_charge(peer, truesize);
-	weft_sk(peer)->rx_bytes += len;
-	weft_sk(peer)->rx_records++;
+	count_queued(peer, len);
 	skb_queue_splice_tail_init(list, &peer->sk_receive_queue);
 	return 0;
 }

@@ -16,8 +16,9 @@
 #define AGEING_DELAY	(60 * HZ)
 /* A node that we speak to, and hear nothing of from there, may have moved. */
 #define DEAF_SEC	3
-/* A probed node answers within this time, or is gone. */
+/* A probed node answers within this time, to one of some probes, or is gone. */
 #define PROBE_DELAY	HZ
+#define PROBES		4
 /* A question is not opened again before; less often where there is a place. */
 #define ASK_AGAIN_DELAY	HZ
 #define ASK_WHERE_DELAY	(5 * HZ)
@@ -79,7 +80,7 @@ static void arm_next(struct weft_node *node)
 		delay = msecs_to_jiffies(ask_ms[node->asked] -
 					 ask_ms[node->asked - 1]);
 	else if (node->probing)
-		delay = PROBE_DELAY;
+		delay = PROBE_DELAY / PROBES;
 	arm_timer(node, delay);
 }
 
@@ -152,36 +153,76 @@ static void remove_node(struct weft_net *wn, struct weft_node *node)
 	atomic_dec(&wn->nr_nodes);
 }
 
+/* What is left to do for a node when the locks are released. */
+struct estate {
+	struct sk_buff_head	pending;
+	struct net_device	*dev;		/* borrowed under RCU */
+	u8			mac[ETH_ALEN];
+	bool			was_armed;
+};
+
+/* From now on nothing is added to the node, and nobody finds it. */
+static bool mark_dead(struct weft_node *node, int error, bool only_idle,
+		      struct estate *estate)
+{
+	struct weft_net *wn = node->wn;
+	bool dies;
+
+	spin_lock_bh(&wn->nodes_lock);
+	spin_lock(&node->lock);
+	dies = node->state != WEFT_NODE_DEAD && (!only_idle || is_idle(node));
+	if (dies) {
+		node->error = error;
+		set_state(node, WEFT_NODE_DEAD);
+		estate->dev = node->dev;
+		memcpy(estate->mac, node->mac, sizeof(estate->mac));
+		leave_place(node);
+		take_pending(node, &estate->pending);
+		estate->was_armed = timer_delete(&node->timer);
+	}
+	spin_unlock(&node->lock);
+	if (dies)
+		remove_node(wn, node);
+	spin_unlock_bh(&wn->nodes_lock);
+	return dies;
+}
+
+/* It was not the node's fault: let it forget us, too, and not find out later. */
+static void say_goodbye(const struct weft_node *node,
+			const struct estate *estate)
+{
+	struct weft_pkt pkt = {
+		.kind	= WEFT_BADSESSION,
+		.bad	= node->local_id,
+	};
+
+	if (estate->dev)
+		weft_send_frame(estate->dev, estate->mac, &pkt);
+}
+
 /* Kill a node; with @only_idle not one that anything needs. */
 static bool bury(struct weft_node *node, int error, bool only_idle)
 {
 	struct weft_net *wn = node->wn;
-	struct sk_buff_head pending;
-	bool was_armed;
+	struct estate estate = {};
 
-	__skb_queue_head_init(&pending);
+	__skb_queue_head_init(&estate.pending);
+	/* Of a node that has been dead for long, the namespace may be, too. */
 	if (READ_ONCE(node->state) == WEFT_NODE_DEAD)
 		return false;
-	spin_lock_bh(&wn->nodes_lock);
-	spin_lock(&node->lock);
-	if (node->state == WEFT_NODE_DEAD || (only_idle && !is_idle(node))) {
-		spin_unlock(&node->lock);
-		spin_unlock_bh(&wn->nodes_lock);
+	rcu_read_lock();
+	if (!mark_dead(node, error, only_idle, &estate)) {
+		rcu_read_unlock();
 		return false;
 	}
-	node->error = error;
-	set_state(node, WEFT_NODE_DEAD);
-	leave_place(node);
-	take_pending(node, &pending);
-	was_armed = timer_delete(&node->timer);
-	spin_unlock(&node->lock);
-	remove_node(wn, node);
-	spin_unlock_bh(&wn->nodes_lock);
+	if (!error || error == ENETDOWN)
+		say_goodbye(node, &estate);
+	rcu_read_unlock();
 
-	drop_pending(wn, &pending);
+	drop_pending(wn, &estate.pending);
 	weft_conn_node_down(node);
 	weft_net_unuse_address(wn);
-	if (was_armed)
+	if (estate.was_armed)
 		weft_node_put(node);
 	weft_node_put(node);
 	return true;
@@ -234,7 +275,7 @@ static void timer_expired(struct timer_list *timer)
 {
 	struct weft_node *node = container_of(timer, struct weft_node, timer);
 	struct sk_buff_head pending;
-	bool ask = false, forget = false;
+	bool ask = false, probe = false, forget = false;
 	int error = 0;
 
 	__skb_queue_head_init(&pending);
@@ -244,6 +285,8 @@ static void timer_expired(struct timer_list *timer)
 			error = ETIMEDOUT;
 		else if (node->asked)
 			ask = is_question_due(node, &error, &pending);
+		else if (node->probing)
+			probe = true;
 		else
 			forget = is_forgotten(node);
 		arm_next(node);
@@ -253,6 +296,8 @@ static void timer_expired(struct timer_list *timer)
 	drop_pending(node->wn, &pending);
 	if (ask)
 		weft_session_ask(node);
+	if (probe)
+		weft_send_probe(node);
 	if (error || forget)
 		bury(node, error, forget);
 	weft_node_put(node);
@@ -270,6 +315,8 @@ static struct weft_node *alloc_node(struct weft_net *wn,
 	node->wn = wn;
 	node->addr = *addr;
 	node->local_id = local_id;
+	node->asked_at = jiffies - ASK_WHERE_DELAY;
+	node->probed_at = jiffies - PROBE_DELAY;
 	spin_lock_init(&node->lock);
 	__skb_queue_head_init(&node->pending);
 	INIT_LIST_HEAD(&node->flows);
@@ -282,9 +329,14 @@ static struct weft_node *alloc_node(struct weft_net *wn,
 /* A node that did not get into the tables; into one, perhaps, for a moment. */
 static void give_up_node(struct weft_node *node)
 {
+	struct sk_buff_head pending;
+
+	__skb_queue_head_init(&pending);
 	spin_lock_bh(&node->lock);
 	set_state(node, WEFT_NODE_DEAD);
+	take_pending(node, &pending);
 	spin_unlock_bh(&node->lock);
+	drop_pending(node->wn, &pending);
 	weft_net_unuse_address(node->wn);
 	weft_node_put(node);
 }
@@ -546,18 +598,21 @@ void weft_node_alive(struct weft_node *node)
 
 void weft_node_doubt(struct weft_node *node)
 {
-	bool probe;
+	bool probe, placed;
 
 	spin_lock_bh(&node->lock);
-	probe = node->state == WEFT_NODE_UP && !node->probing &&
-		(!node->probed_at ||
-		 time_after_eq(jiffies, node->probed_at + PROBE_DELAY));
+	placed = node->dev;
+	probe = node->state == WEFT_NODE_UP && placed && !node->probing &&
+		time_after_eq(jiffies, node->probed_at + PROBE_DELAY);
 	if (probe) {
 		WRITE_ONCE(node->probing, true);
 		node->probed_at = jiffies;
 		arm_next(node);
 	}
 	spin_unlock_bh(&node->lock);
+	/* One without a place is asked for: an answer tells as much. */
+	if (!placed)
+		weft_node_seek(node);
 	if (!probe)
 		return;
 	weft_count(node->wn, WEFT_STAT_node_conflicts, 1);

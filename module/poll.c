@@ -46,7 +46,7 @@ bool weft_sock_is_drained(const struct sock *sk)
 bool weft_sock_is_readable(const struct sock *sk)
 {
 	const struct weft_sock *wsk = weft_sk(sk);
-	u32 whole = READ_ONCE(wsk->rx_bytes) - READ_ONCE(wsk->rx_partial);
+	u32 whole = READ_ONCE(wsk->rx_whole);
 
 	if (weft_is_dgram(sk))
 		return !skb_queue_empty_lockless(&sk->sk_receive_queue);

@@ -103,6 +103,7 @@ static int insert_port(struct weft_net *wn, struct sock *sk,
 	}
 	wsk->hashed = true;
 	atomic_inc(&wn->address_users);
+	smp_mb__after_atomic();	/* before weft_bind() looks at the address */
 	return 0;
 }
 

@@ -392,12 +392,14 @@ static bool settle_by_packet(struct weft_net *wn, struct weft_node *node,
 
 /* The peer uses our id for the first time, and may tell its own anew. */
 static void confirm(struct weft_net *wn, struct weft_node *node,
-		    const struct weft_pkt *pkt)
+		    const struct sk_buff *skb, const struct weft_pkt *pkt)
 {
 	struct in6_addr own = weft_net_address(wn);
 	u64 remote_id = 0;
 
-	if ((pkt->flags & WEFT_F_INTRO) && is_hello_sound(&pkt->hello, &own) &&
+	/* Questions are heard by all: only its own place names the peer anew. */
+	if ((pkt->flags & WEFT_F_INTRO) && is_at_place(node, skb) &&
+	    is_hello_sound(&pkt->hello, &own) &&
 	    !memcmp(pkt->hello.from, &node->addr, sizeof(node->addr)))
 		remote_id = pkt->hello.session;
 	weft_node_confirm(node, remote_id);
@@ -416,7 +418,7 @@ struct weft_node *weft_session_find(struct weft_net *wn, struct sk_buff *skb,
 		if (pkt->version != READ_ONCE(node->version))
 			return NULL;
 		if (!READ_ONCE(node->confirmed))
-			confirm(wn, node, pkt);
+			confirm(wn, node, skb, pkt);
 	} else if (!settle_by_packet(wn, node, skb, pkt)) {
 		*why = WEFT_STAT_drop_session;
 		return NULL;

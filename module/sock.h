@@ -52,7 +52,8 @@ enum weft_road {
  * @reader: skbs taken from sk_receive_queue by the reader; Own
  * @reader_bytes: what the reader may read of them (whole messages); Own
  * @rx_bytes: unread, in both queues, records' lengths counted; Queue
- * @rx_partial: of them, bytes of a message that is not complete; Queue
+ * @rx_whole: of them, what may be read: all but a message that is not complete;
+ *	Queue, looked at without
  * @rx_records: whole messages of them; Queue, means nothing on a STREAM
  * @rx_eof: the peer said that it sends no more; Queue
  * @was_reset: LOCAL: the peer reset the connection; Queue
@@ -84,7 +85,7 @@ struct weft_sock {
 	struct sk_buff_head	reader;
 	u32			reader_bytes;
 	u32			rx_bytes;
-	u32			rx_partial;
+	u32			rx_whole;
 	u32			rx_records;
 	bool			rx_eof;
 	bool			was_reset;

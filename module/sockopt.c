@@ -112,7 +112,7 @@ static int get_inq(struct sock *sk)
 	u32 bytes;
 
 	spin_lock_bh(&q->lock);
-	bytes = wsk->rx_bytes - wsk->rx_partial;
+	bytes = wsk->rx_whole;
 	if (sk->sk_type == SOCK_SEQPACKET)
 		bytes -= wsk->rx_records * WEFT_RECORD_BYTES;
 	if (weft_is_dgram(sk)) {

@@ -248,7 +248,7 @@ static void take_all(struct sock *sk)
 
 	spin_lock_bh(&q->lock);
 	skb_queue_splice_tail_init(q, &wsk->reader);
-	wsk->reader_bytes = wsk->rx_bytes - wsk->rx_partial;
+	wsk->reader_bytes = wsk->rx_whole;
 	spin_unlock_bh(&q->lock);
 }
 
@@ -327,6 +327,7 @@ static void consume(struct sock *sk, u32 n, u32 records)
 	}
 	spin_lock_bh(&sk->sk_receive_queue.lock);
 	wsk->rx_bytes -= n;
+	WRITE_ONCE(wsk->rx_whole, wsk->rx_whole - n);
 	wsk->rx_records -= records;
 	weft_rmem_uncharge(sk, truesize);
 	spin_unlock_bh(&sk->sk_receive_queue.lock);
@@ -341,8 +342,7 @@ static bool has_news(const struct sock *sk)
 {
 	const struct weft_sock *wsk = weft_sk(sk);
 
-	return READ_ONCE(wsk->rx_bytes) - READ_ONCE(wsk->rx_partial) >
-		       wsk->reader_bytes ||
+	return READ_ONCE(wsk->rx_whole) > wsk->reader_bytes ||
 	       READ_ONCE(wsk->rx_eof) || READ_ONCE(sk->sk_err) ||
 	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN ||
 	       (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED &&

@@ -468,7 +468,7 @@ static inline ssize_t recv_one(int fd, void *buf, size_t len)
 	return recv(fd, buf, len, MSG_DONTWAIT);
 }
 
-/* Read and forget @len bytes. Return: bytes read. */
+/* Read and forget @len bytes, or say what ended it. Return: bytes read. */
 static inline long drain(int fd, long len)
 {
 	static char sink[65536];
@@ -477,8 +477,11 @@ static inline long drain(int fd, long len)
 
 	while (got < len) {
 		n = recv_one(fd, sink, sizeof(sink));
-		if (n <= 0)
+		if (n <= 0) {
+			fprintf(stderr, "# after %ld of %ld bytes: %s\n", got,
+				len, n ? strerror(errno) : "the end");
 			break;
+		}
 		got += n;
 	}
 	return got;

@@ -85,7 +85,8 @@ TEST_F(conn, priority_and_mark_are_kept)
 
 TEST_F(conn, RCVTIMEO_ends_recv)
 {
-	struct timeval tv = { .tv_usec = 50000 }, got;
+	/* An emulated clock may jump by some ticks: half of it is proof. */
+	struct timeval tv = { .tv_usec = 400000 }, got;
 	socklen_t len = sizeof(got);
 	long long start = now_ms();
 	char byte;
@@ -93,11 +94,11 @@ TEST_F(conn, RCVTIMEO_ends_recv)
 	ASSERT_EQ(0, setsockopt(self->near, SOL_SOCKET, SO_RCVTIMEO, &tv,
 				sizeof(tv)));
 	EXPECT_EQ(EAGAIN, ERR(recv(self->near, &byte, 1, 0)));
-	EXPECT_LE(40, now_ms() - start);
+	EXPECT_LE(200, now_ms() - start);
 	ASSERT_EQ(0, getsockopt(self->near, SOL_SOCKET, SO_RCVTIMEO, &got,
 				&len));
 	EXPECT_EQ(0, got.tv_sec);
-	EXPECT_LE(50000, got.tv_usec);
+	EXPECT_LE(400000, got.tv_usec);
 }
 
 TEST_F(conn, SNDTIMEO_ends_send)

@@ -43,7 +43,8 @@
  *	1500); a larger one is EMSGSIZE.
  *
  * Errors
- *	As TCP, AF_UNIX and UDP give them. connect: ECONNREFUSED nobody listens,
+ *	As TCP, AF_UNIX and UDP give them. connect: ENOBUFS too many nodes are
+ *	known (net.weft.limits.nodes), ECONNREFUSED nobody listens,
  *	EHOSTUNREACH no such node answered within WEFT_ASK_TIMEOUT_MS,
  *	EPROTONOSUPPORT the node speaks no common version, ETIMEDOUT the node
  *	stopped answering, EAGAIN the listener's backlog on this node is full and
