@@ -25,12 +25,7 @@ long weft_sysctl_mem[3] __read_mostly;
 static int weft_wmem[3] = { 4096, 65536, 4194304 };
 static int weft_rmem[3] = { 4096, 65536, 4194304 };
 
-static int proto_ioctl(struct sock *sk, int cmd, int *karg)
-{
-	return weft_sock_ioctl(sk, cmd, karg);
-}
-
-WEFT_PROTO_IOCTL_ADAPTER(proto_ioctl);
+WEFT_PROTO_IOCTL_ADAPTER(weft_sock_ioctl);
 
 static struct proto weft_proto = {
 	.name			= "WEFT",
@@ -39,7 +34,7 @@ static struct proto weft_proto = {
 	 */
 	.owner			= NULL,
 	.obj_size		= sizeof(struct weft_sock),
-	.ioctl			= weft_proto_ioctl_adapt(proto_ioctl),
+	.ioctl			= weft_proto_ioctl_adapt(weft_sock_ioctl),
 	.release_cb		= weft_conn_release_cb,
 	.memory_allocated	= &memory_allocated,
 	.per_cpu_fw_alloc	= &memory_per_cpu,
@@ -108,11 +103,6 @@ static void write_space(struct sock *sk)
 	rcu_read_unlock();
 }
 
-static int backlog_rcv(struct sock *sk, struct sk_buff *skb)
-{
-	return weft_conn_backlog_rcv(sk, skb);
-}
-
 struct sock *weft_sock_alloc(struct net *net, struct socket *sock, int type,
 			     bool inet6, gfp_t gfp, int kern)
 {
@@ -128,7 +118,7 @@ struct sock *weft_sock_alloc(struct net *net, struct socket *sock, int type,
 	sk->sk_type = type;
 	sk->sk_protocol = inet6 ? WEFT_PROTO_INET6 : WEFT_PROTO_DEFAULT;
 	sk->sk_destruct = destruct;
-	sk->sk_backlog_rcv = backlog_rcv;
+	sk->sk_backlog_rcv = weft_conn_backlog_rcv;
 	if (type != SOCK_DGRAM)
 		sk->sk_write_space = write_space;
 	sock_set_flag(sk, SOCK_RCU_FREE);

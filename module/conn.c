@@ -826,7 +826,7 @@ static void obey(struct sock *sk, u32 todo)
 		sk->sk_state_change(sk);
 }
 
-static void abort_conn(struct sock *sk, int error)
+void weft_conn_abort(struct sock *sk, int error)
 {
 	struct weft_conn *conn = conn_of(sk);
 
@@ -1002,19 +1002,8 @@ static void answer(struct weft_node *node, const struct weft_pkt *to, u8 kind,
 		.flow = to->flow,
 		.reason = reason,
 	};
-	struct sk_buff *skb;
 
-	if (!__ratelimit(&node->wn->rate_bad)) {
-		weft_count(node->wn, WEFT_STAT_drop_rate, 1);
-		return;
-	}
-	skb = alloc_skb(WEFT_HEADROOM, GFP_ATOMIC | __GFP_NOWARN);
-	if (!skb)
-		return;
-	skb_reserve(skb, WEFT_HEADROOM);
-	weft_count(node->wn, kind == WEFT_RESET ? WEFT_STAT_out_reset :
-						  WEFT_STAT_out_closed, 1);
-	weft_send(node, skb, &pkt, 0);
+	weft_send_answer(node, &pkt);
 }
 
 void weft_conn_refuse(struct weft_node *node, const struct weft_pkt *pkt,
@@ -1056,7 +1045,7 @@ static void tick(struct sock *sk)
 	if (!conn->linked)
 		return;
 	if (conn->orphan_end && now >= conn->orphan_end) {
-		abort_conn(sk, ETIMEDOUT);
+		weft_conn_abort(sk, ETIMEDOUT);
 		return;
 	}
 	if (now >= weft_engine_deadline(&conn->engine))
@@ -1281,11 +1270,6 @@ void weft_conn_shutdown(struct sock *sk)
 	weft_engine_write(&conn->engine, conn->tx_end);
 	weft_engine_shutdown(&conn->engine);
 	weft_conn_push(sk);
-}
-
-void weft_conn_abort(struct sock *sk, int error)
-{
-	abort_conn(sk, error);
 }
 
 bool weft_conn_is_over(const struct sock *sk)

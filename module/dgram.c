@@ -83,18 +83,8 @@ static void refuse(struct weft_node *node, const struct weft_pkt *to)
 		.dport = to->sport,
 		.reason = WEFT_RESET_REFUSED,
 	};
-	struct sk_buff *skb;
 
-	if (!__ratelimit(&node->wn->rate_bad)) {
-		weft_drop(node->wn, NULL, WEFT_STAT_drop_rate);
-		return;
-	}
-	skb = alloc_skb(WEFT_HEADROOM, GFP_ATOMIC | __GFP_NOWARN);
-	if (!skb)
-		return;
-	skb_reserve(skb, WEFT_HEADROOM);
-	weft_count(node->wn, WEFT_STAT_out_reset, 1);
-	weft_send(node, skb, &pkt, 0);
+	weft_send_answer(node, &pkt);
 }
 
 /*

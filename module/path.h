@@ -54,6 +54,9 @@ int weft_send_frame(struct net_device *dev, const u8 *mac,
 /** weft_send_bare() - weft_send() of a packet without payload */
 int weft_send_bare(struct weft_node *node, struct weft_pkt *pkt);
 
+/** weft_send_answer() - RESET or CLOSED to a stray packet, not too often */
+void weft_send_answer(struct weft_node *node, struct weft_pkt *pkt);
+
 /** weft_send_pending() - send, or fail to, the datagrams that waited */
 void weft_send_pending(struct weft_node *node, struct sk_buff_head *pending);
 

@@ -346,6 +346,17 @@ int weft_send_bare(struct weft_node *node, struct weft_pkt *pkt)
 	return weft_send(node, skb, pkt, U32_MAX);
 }
 
+void weft_send_answer(struct weft_node *node, struct weft_pkt *pkt)
+{
+	if (!__ratelimit(&node->wn->rate_bad)) {
+		weft_drop(node->wn, NULL, WEFT_STAT_drop_rate);
+		return;
+	}
+	weft_count(node->wn, pkt->kind == WEFT_RESET ? WEFT_STAT_out_reset :
+						       WEFT_STAT_out_closed, 1);
+	weft_send_bare(node, pkt);
+}
+
 void weft_send_probe(struct weft_node *node)
 {
 	struct weft_pkt pkt = { .kind = WEFT_PROBE };

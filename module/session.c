@@ -6,7 +6,6 @@
  */
 #include <linux/completion.h>
 #include <linux/etherdevice.h>
-#include <linux/etherdevice.h>
 #include <linux/if_arp.h>
 #include <linux/random.h>
 
