@@ -14,17 +14,10 @@
 #include "range.h"
 #include "rtx.h"
 
-#define IN(state)	((u16)BIT(WEFT_ST_##state))
-
-/* Both ends know of the flow. */
-#define FLOWING		(IN(OPEN) | IN(SENT_CLOSE) | IN(GOT_CLOSE) | \
-			 IN(CLOSING))
-/* Stream bytes come and go. */
-#define CARRYING	(IN(ACCEPTED) | FLOWING)
-/* The peer's end is not here yet. */
-#define RECEIVING	(IN(ACCEPTED) | IN(OPEN) | IN(SENT_CLOSE))
-/* Our end has not been sent. */
-#define SENDING		(IN(ACCEPTED) | IN(OPEN) | IN(GOT_CLOSE))
+#define IN(state)	WEFT_IN(state)
+#define CARRYING	WEFT_CARRYING
+#define RECEIVING	WEFT_RECEIVING
+#define SENDING		WEFT_SENDING
 
 /* A 32-bit clock in us orders two times that are not further apart. */
 #define CLOCK_TRUST_NS	(1000 * WEFT_NS_PER_SEC)
@@ -47,15 +40,9 @@ static bool is_in(const struct weft_engine *e, u16 states)
 	return BIT(e->state) & states;
 }
 
-/* The arrows of the drawing in engine.h. */
+#define ARROW(from, to)	[WEFT_ST_##from] = (to),
 static const u16 allowed_next[WEFT_ST_COUNT] = {
-	[WEFT_ST_IDLE]		= IN(OPENING) | IN(ACCEPTED) | IN(DEAD),
-	[WEFT_ST_OPENING]	= IN(OPEN) | IN(DEAD),
-	[WEFT_ST_ACCEPTED]	= IN(OPEN) | IN(DEAD),
-	[WEFT_ST_OPEN]		= IN(SENT_CLOSE) | IN(GOT_CLOSE) | IN(DEAD),
-	[WEFT_ST_SENT_CLOSE]	= IN(CLOSING) | IN(DEAD),
-	[WEFT_ST_GOT_CLOSE]	= IN(CLOSING) | IN(DEAD),
-	[WEFT_ST_CLOSING]	= IN(DONE) | IN(DEAD),
+	WEFT_ARROWS(ARROW)
 };
 
 /* The only writer of the state. A wrong turn is our own fault and fatal. */
@@ -496,18 +483,12 @@ static u32 on_reset(struct weft_engine *e, const struct input *in)
 	return die(e, ECONNRESET);
 }
 
+#define KIND(kind, handler, in)	[WEFT_##kind] = { (in), on_##handler },
 static const struct {
 	u16	states;
 	u32	(*handle)(struct weft_engine *e, const struct input *in);
 } kinds[WEFT_KINDS] = {
-	[WEFT_OPEN]	= { IN(ACCEPTED), on_open },
-	[WEFT_OPENED]	= { IN(OPENING) | FLOWING, on_opened },
-	[WEFT_DATA]	= { CARRYING, on_data },
-	[WEFT_ACK]	= { CARRYING, on_ack },
-	[WEFT_CLOSE]	= { CARRYING, on_data },
-	[WEFT_CLOSED]	= { IN(OPENING) | CARRYING, on_closed },
-	[WEFT_RESET]	= { IN(OPENING) | CARRYING, on_reset },
-	[WEFT_PROBE]	= { CARRYING, on_probe },
+	WEFT_FLOW_KINDS(KIND)
 };
 
 u32 weft_engine_input(struct weft_engine *e, const struct weft_pkt *pkt,

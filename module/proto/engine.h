@@ -10,12 +10,7 @@
  * Offsets are 64-bit stream positions that never wrap; each direction starts
  * at 0. The end of a stream counts as one byte behind its last one. Times are
  * ns of one monotonic clock. All calls on one engine are serialised by the
- * caller.
- *
- *	IDLE --open--> OPENING --OPENED--> OPEN <--any packet-- ACCEPTED <-- IDLE
- *	OPEN --our end sent--> SENT_CLOSE --peer's end--> CLOSING
- *	OPEN --peer's end--> GOT_CLOSE --our end sent--> CLOSING
- *	CLOSING --our end acked--> DONE;   any --RESET, abort, give up--> DEAD
+ * caller. The states are drawn in states.h.
  */
 #ifndef WEFT_PROTO_ENGINE_H
 #define WEFT_PROTO_ENGINE_H
@@ -23,17 +18,11 @@
 #include "cc.h"
 #include "packet.h"
 #include "rtt.h"
+#include "states.h"
 
+#define WEFT_STATE_ENUM(state)	WEFT_ST_##state,
 enum weft_state {
-	WEFT_ST_IDLE = 0,
-	WEFT_ST_OPENING,		/* OPEN sent */
-	WEFT_ST_ACCEPTED,		/* OPENED sent, nothing heard since */
-	WEFT_ST_OPEN,	/* data flows both ways */
-	WEFT_ST_SENT_CLOSE,	/* our end was sent (acked or not) */
-	WEFT_ST_GOT_CLOSE,		/* all of the peer's stream is here */
-	WEFT_ST_CLOSING,		/* both; our end is not acked yet */
-	WEFT_ST_DONE,		/* both; nothing more to send but CLOSED */
-	WEFT_ST_DEAD,
+	WEFT_STATES(WEFT_STATE_ENUM)
 	WEFT_ST_COUNT
 };
 
