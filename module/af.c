@@ -159,6 +159,7 @@ struct sock *weft_sock_child(struct sock *listener, gfp_t gfp)
 	sk->sk_bound_dev_if = READ_ONCE(listener->sk_bound_dev_if);
 	sk->sk_uid = listener->sk_uid;
 	sk->sk_reuse = listener->sk_reuse;
+	wsk->refuses_early = from->refuses_early;
 	if (sock_flag(listener, SOCK_LINGER)) {
 		sock_set_flag(sk, SOCK_LINGER);
 		sk->sk_lingertime = listener->sk_lingertime;
@@ -428,7 +429,8 @@ static void connect_failed(struct socket *sock)
 	wsk->named = false;
 }
 
-static int connect_wire(struct sock *sk, const struct sockaddr_weft *to)
+static int connect_wire(struct sock *sk, const struct sockaddr_weft *to,
+			bool hold)
 {
 	struct weft_net *wn = weft_sock_net(sk);
 	struct in6_addr node = weft_addr_node(to);
@@ -448,7 +450,7 @@ static int connect_wire(struct sock *sk, const struct sockaddr_weft *to)
 		weft_sk(sk)->peer_addr = node;
 		weft_sk(sk)->peer_port = be16_to_cpu(to->sw_port);
 		weft_sk(sk)->scope = to->sw_scope;
-		err = weft_conn_start(sk, peer);
+		err = weft_conn_start(sk, peer, hold);
 		weft_node_put(peer);
 	} while (err == -ESTALE);
 	return err;
@@ -456,7 +458,7 @@ static int connect_wire(struct sock *sk, const struct sockaddr_weft *to)
 
 /* The peer of a connect; any means this node. */
 static int start_connect(struct sock *sk, const struct sockaddr_weft *to,
-			 struct sock **wake)
+			 bool hold, struct sock **wake)
 {
 	struct weft_net *wn = weft_sock_net(sk);
 	struct in6_addr node = weft_addr_node(to);
@@ -470,7 +472,7 @@ static int start_connect(struct sock *sk, const struct sockaddr_weft *to,
 	if (ipv6_addr_any(&node))
 		node = in6addr_loopback;
 	if (!weft_net_is_self(wn, &node))
-		return connect_wire(sk, to);
+		return connect_wire(sk, to, hold);
 	name_self(sk, &node);
 	err = weft_local_connect(sk, &node, be16_to_cpu(to->sw_port), wake);
 	if (!err)
@@ -484,18 +486,36 @@ static bool is_opening(const struct sock *sk)
 }
 
 /* Wait for the answer to OPEN; sk owned. */
-static int wait_open(struct sock *sk, long timeo)
+static int wait_open(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 
-	if (!timeo)
+	if (!*timeo)
 		return -EINPROGRESS;
 	add_wait_queue(sk_sleep(sk), &wait);
-	while (is_opening(sk) && timeo && !signal_pending(current))
-		sk_wait_event(sk, &timeo, !is_opening(sk), &wait);
+	while (is_opening(sk) && *timeo && !signal_pending(current))
+		sk_wait_event(sk, timeo, !is_opening(sk), &wait);
 	remove_wait_queue(sk_sleep(sk), &wait);
 	if (is_opening(sk))
-		return timeo ? sock_intr_errno(timeo) : -EINPROGRESS;
+		return *timeo ? sock_intr_errno(*timeo) : -EINPROGRESS;
+	return 0;
+}
+
+int weft_connect_wait(struct socket *sock, long *timeo)
+{
+	struct sock *sk = sock->sk;
+	int err;
+
+	if (is_opening(sk)) {
+		err = wait_open(sk, timeo);
+		if (err)
+			return err;
+	}
+	if (sk->sk_state != TCP_ESTABLISHED) {
+		connect_failed(sock);
+		return sock_error(sk) ?: -ECONNABORTED;
+	}
+	sock->state = SS_CONNECTED;
 	return 0;
 }
 
@@ -523,50 +543,41 @@ static int wait_backlog(struct sock *sk, int seen, long *timeo)
 
 /* -EAGAIN: the backlog is full. sk owned. */
 static int connect_once(struct socket *sock, const struct sockaddr_weft *to,
-			long timeo, struct sock **wake)
+			bool hold, long timeo, struct sock **wake)
 {
 	struct sock *sk = sock->sk;
 	int err;
 
-	if (sock->state == SS_CONNECTED)
+	if (sock->state == SS_CONNECTED || weft_sock_is_held(sk))
 		return -EISCONN;
 	if (sock->state == SS_CONNECTING && is_opening(sk) && !timeo)
 		return -EALREADY;
 	if (sock->state == SS_UNCONNECTED) {
 		if (sk->sk_state != TCP_CLOSE)
 			return -EISCONN;
-		err = start_connect(sk, to, wake);
+		err = start_connect(sk, to, hold, wake);
 		if (err) {
 			connect_failed(sock);
 			return err;
 		}
 		sock->state = SS_CONNECTING;
 	}
-	if (is_opening(sk)) {
-		err = wait_open(sk, timeo);
-		if (err)
-			return err;
-	}
-	if (sk->sk_state != TCP_ESTABLISHED) {
-		connect_failed(sock);
-		return sock_error(sk) ?: -ECONNABORTED;
-	}
-	sock->state = SS_CONNECTED;
-	return 0;
+	return weft_sock_is_held(sk) ? 0 : weft_connect_wait(sock, &timeo);
 }
 
+/* @hold: the first send sends OPEN, wherever it is sent over a wire. */
 static int connect_stream(struct socket *sock, const struct sockaddr_weft *to,
-			  int flags)
+			  bool hold, bool nonblock)
 {
 	struct sock *sk = sock->sk, *wake = NULL;
-	long timeo = sock_sndtimeo(sk, flags & O_NONBLOCK);
+	long timeo = sock_sndtimeo(sk, nonblock);
 	int err;
 
 	for (;;) {
 		int seen = atomic_read(&weft_sock_net(sk)->accepts);
 
 		lock_sock(sk);
-		err = connect_once(sock, to, timeo, &wake);
+		err = connect_once(sock, to, hold, timeo, &wake);
 		release_sock(sk);
 		if (err != -EAGAIN)
 			break;
@@ -579,6 +590,27 @@ static int connect_stream(struct socket *sock, const struct sockaddr_weft *to,
 		sock_put(wake);
 	}
 	return err;
+}
+
+int weft_connect_early(struct socket *sock, struct msghdr *msg)
+{
+	struct sock *sk = sock->sk;
+	struct sockaddr_weft to;
+	u16 family;
+	int err;
+
+	if (weft_sock_is_held(sk))
+		return 0;
+	if (msg->msg_name && msg->msg_namelen >= (int)sizeof(family)) {
+		memcpy(&family, msg->msg_name, sizeof(family));
+		if (family == AF_UNSPEC)
+			return -EOPNOTSUPP;
+	}
+	err = msg->msg_name ? weft_addr_read(sk, msg->msg_name,
+					     msg->msg_namelen, &to) : -EINVAL;
+	if (err)
+		return err;
+	return connect_stream(sock, &to, true, msg->msg_flags & MSG_DONTWAIT);
 }
 
 static int weft_connect(struct socket *sock, struct sockaddr_unsized *uaddr, int len,
@@ -602,7 +634,8 @@ static int weft_connect(struct socket *sock, struct sockaddr_unsized *uaddr, int
 	if (err)
 		return err;
 	if (!weft_is_dgram(sk))
-		return connect_stream(sock, &to, flags);
+		return connect_stream(sock, &to, READ_ONCE(weft_sk(sk)->defers),
+				      flags & O_NONBLOCK);
 	lock_sock(sk);
 	err = weft_dgram_connect(sk, &to);
 	release_sock(sk);

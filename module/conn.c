@@ -896,6 +896,9 @@ static void input(struct sock *sk, const struct weft_conn *of,
 		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_flow);
 		return;
 	}
+	/* As if it had brought none: the opener sends them once more. */
+	if (pkt->kind == WEFT_OPEN && weft_sk(sk)->refuses_early)
+		pkt->plen = 0;
 	if (pkt->plen && pkt->kind != WEFT_ACK && !can_keep(sk, skb, pkt)) {
 		/* No room for its bytes; what it acknowledges still counts. */
 		weft_count(conn->node->wn, WEFT_STAT_drop_rcvbuf, 1);
@@ -1178,7 +1181,7 @@ void weft_conn_node_down(struct weft_node *node)
 
 /* --- calls of the socket --- */
 
-int weft_conn_start(struct sock *sk, struct weft_node *node)
+int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold)
 {
 	struct weft_sock *wsk = weft_sk(sk);
 	struct weft_conn *conn;
@@ -1192,16 +1195,27 @@ int weft_conn_start(struct sock *sk, struct weft_node *node)
 	wsk->conn = conn;
 	wsk->road = WEFT_ROAD_WIRE;
 	WRITE_ONCE(sk->sk_state, TCP_SYN_SENT);
-	weft_engine_open(&conn->engine, ktime_get_ns());
+	WRITE_ONCE(wsk->held, true);
 	err = link_conn(conn);
 	if (err) {
 		WRITE_ONCE(sk->sk_state, TCP_CLOSE);
 		weft_conn_disconnect(sk);
 		return err;
 	}
-	weft_count(node->wn, WEFT_STAT_opens_active, 1);
-	weft_conn_push(sk);
+	if (!hold)
+		weft_conn_open(sk);
 	return 0;
+}
+
+void weft_conn_open(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	WRITE_ONCE(weft_sk(sk)->held, false);
+	weft_count(conn->node->wn, WEFT_STAT_opens_active, 1);
+	weft_engine_write(&conn->engine, conn->tx_end);
+	weft_engine_open(&conn->engine, ktime_get_ns());
+	weft_conn_push(sk);
 }
 
 void weft_conn_disconnect(struct sock *sk)
@@ -1213,6 +1227,7 @@ void weft_conn_disconnect(struct sock *sk)
 	wsk->road = WEFT_ROAD_NONE;
 	wsk->peer_port = 0;
 	wsk->rx_eof = false;
+	WRITE_ONCE(wsk->held, false);
 	WRITE_ONCE(sk->sk_shutdown, 0);
 }
 
@@ -1245,6 +1260,8 @@ int weft_conn_accept(struct sock *child, struct weft_node *node,
 	} else {
 		weft_count(node->wn, WEFT_STAT_opens_passive, 1);
 		input(child, conn, skb, &own);
+		if (conn->engine.rcv_nxt)
+			weft_count(node->wn, WEFT_STAT_opens_early, 1);
 	}
 	bh_unlock_sock(child);
 	return err;

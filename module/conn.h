@@ -80,11 +80,15 @@ void weft_conn_exit_net(struct weft_net *wn);
 
 /**
  * weft_conn_start() - connect an owned socket over the wire
+ * @hold: OPEN does not leave before weft_conn_open(): bytes shall go with it
  *
  * The socket is TCP_SYN_SENT afterwards; TCP_ESTABLISHED, or TCP_CLOSE
  * with sk_err, follows.
  */
-int weft_conn_start(struct sock *sk, struct weft_node *node);
+int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold);
+
+/** weft_conn_open() - OPEN of a held flow may leave, with what was queued */
+void weft_conn_open(struct sock *sk);
 
 /**
  * weft_conn_accept() - the flow of a new child; BH

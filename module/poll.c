@@ -146,7 +146,8 @@ static __poll_t poll_stream(struct sock *sk)
 	if (shut & RCV_SHUTDOWN)
 		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
 	if (state == TCP_SYN_SENT)
-		return mask;
+		return READ_ONCE(weft_sk(sk)->held) ?
+		       mask | EPOLLOUT | EPOLLWRNORM : mask;
 	if (weft_sock_is_readable(sk))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (shut & SEND_SHUTDOWN || state != TCP_ESTABLISHED)

@@ -9,6 +9,7 @@
 #include <linux/rhashtable.h>
 #include <linux/weft.h>
 #include <net/sock.h>
+#include <net/tcp_states.h>
 
 #include "net.h"
 
@@ -42,6 +43,10 @@ enum weft_road {
  * @inet6: answers addresses in AF_INET6 form; never changes
  * @hashed: in the port table
  * @named: @addr was any and was set by connect()
+ * @defers: WEFT_DEFER_CONNECT: the first send opens the connection; Own
+ * @held: WIRE, TCP_SYN_SENT: OPEN waits for the first send; Own
+ * @refuses_early: WEFT_EARLY_DATA is 0: a listener, and the children that it
+ *	gets, take no bytes from OPEN; Own
  * @max_message: largest message we take; set when connected
  * @peer_max_message: largest message the peer takes
  * @port_node: in weft_net.ports
@@ -74,6 +79,9 @@ struct weft_sock {
 	bool			inet6;
 	bool			hashed;
 	bool			named;
+	bool			defers;
+	bool			held;
+	bool			refuses_early;
 	u32			max_message;
 	u32			peer_max_message;
 	struct rhlist_head	port_node;
@@ -232,6 +240,29 @@ bool weft_sock_is_deaf(const struct sock *sk);
 bool weft_sock_is_drained(const struct sock *sk);
 bool weft_sock_is_readable(const struct sock *sk);
 __poll_t weft_poll(struct file *file, struct socket *sock, poll_table *wait);
+
+/** weft_sock_is_held() - is the first send to open the connection? */
+static inline bool weft_sock_is_held(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_state) == TCP_SYN_SENT &&
+	       READ_ONCE(weft_sk(sk)->held);
+}
+
+/**
+ * weft_connect_early() - begin what MSG_FASTOPEN asks for; sk not owned
+ *
+ * Return: 0: the socket is held, or connected (on one node); or negative errno.
+ */
+int weft_connect_early(struct socket *sock, struct msghdr *msg);
+
+/**
+ * weft_connect_wait() - wait for the answer to OPEN; sk owned
+ * @timeo: what is left of it is written back
+ *
+ * Return: 0, -EINPROGRESS after @timeo, or why it failed, with the socket as it
+ * was before it connected.
+ */
+int weft_connect_wait(struct socket *sock, long *timeo);
 
 /** weft_sock_check_control() - control messages of a send: 0 or -EINVAL */
 int weft_sock_check_control(struct sock *sk, struct msghdr *msg);

@@ -19,14 +19,54 @@ static u32 get_peer_max_message(struct sock *sk)
 	return weft_sk(sk)->peer_max_message;
 }
 
+static u32 get_defer_connect(struct sock *sk)
+{
+	return weft_sk(sk)->defers;
+}
+
+static int set_defer_connect(struct sock *sk, int value)
+{
+	if (value < 0 || value > 1 || weft_is_dgram(sk) ||
+	    sk->sk_state != TCP_CLOSE)
+		return -EINVAL;
+	WRITE_ONCE(weft_sk(sk)->defers, value);
+	return 0;
+}
+
+static u32 get_early_data(struct sock *sk)
+{
+	return !weft_sk(sk)->refuses_early;
+}
+
+static int set_early_data(struct sock *sk, int value)
+{
+	if (value < 0 || value > 1 || weft_is_dgram(sk))
+		return -EINVAL;
+	weft_sk(sk)->refuses_early = !value;
+	return 0;
+}
+
 /* One row an option of SOL_WEFT. */
-static const struct {
+static const struct option {
 	int	name;
 	u32	(*get)(struct sock *sk);
+	int	(*set)(struct sock *sk, int value);
 } options[] = {
 	{ WEFT_MAX_MESSAGE,		get_max_message },
 	{ WEFT_PEER_MAX_MESSAGE,	get_peer_max_message },
+	{ WEFT_DEFER_CONNECT,		get_defer_connect, set_defer_connect },
+	{ WEFT_EARLY_DATA,		get_early_data, set_early_data },
 };
+
+static const struct option *find_option(int level, int name)
+{
+	unsigned int i;
+
+	for (i = 0; level == SOL_WEFT && i < ARRAY_SIZE(options); i++)
+		if (options[i].name == name)
+			return &options[i];
+	return NULL;
+}
 
 static int put_int(char __user *val, int __user *optlen, int value)
 {
@@ -55,35 +95,39 @@ static bool is_nodelay(const struct sock *sk, int level, int name)
 int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 		    unsigned int len)
 {
-	int value;
+	const struct option *option = find_option(level, name);
+	bool nodelay = is_nodelay(sock->sk, level, name);
+	int value, err;
 
-	if (!is_nodelay(sock->sk, level, name))
+	if (!nodelay && !(option && option->set))
 		return -ENOPROTOOPT;
 	if (len < sizeof(value))
 		return -EINVAL;
-	return copy_from_sockptr(&value, val, sizeof(value)) ? -EFAULT : 0;
+	if (copy_from_sockptr(&value, val, sizeof(value)))
+		return -EFAULT;
+	if (nodelay)
+		return 0;
+	lock_sock(sock->sk);
+	err = option->set(sock->sk, value);
+	release_sock(sock->sk);
+	return err;
 }
 
 int weft_getsockopt(struct socket *sock, int level, int name,
 		    char __user *val, int __user *len)
 {
+	const struct option *option = find_option(level, name);
 	struct sock *sk = sock->sk;
-	unsigned int i;
 	u32 value;
 
 	if (is_nodelay(sk, level, name))
 		return put_int(val, len, 1);
-	if (level != SOL_WEFT)
+	if (!option)
 		return -ENOPROTOOPT;
-	for (i = 0; i < ARRAY_SIZE(options); i++) {
-		if (options[i].name != name)
-			continue;
-		lock_sock(sk);
-		value = options[i].get(sk);
-		release_sock(sk);
-		return put_int(val, len, value);
-	}
-	return -ENOPROTOOPT;
+	lock_sock(sk);
+	value = option->get(sk);
+	release_sock(sk);
+	return put_int(val, len, value);
 }
 
 int weft_sock_check_control(struct sock *sk, struct msghdr *msg)

@@ -53,6 +53,7 @@ struct weft_net;
 	X(local_bytes)							\
 	X(opens_active)							\
 	X(opens_passive)						\
+	X(opens_early)		/* of these, with bytes in OPEN */	\
 	X(resets_in)							\
 	X(timeouts)							\
 	X(node_conflicts)

@@ -10,6 +10,7 @@
 #include "conn.h"
 #include "local.h"
 #include "pieces.h"
+#include "proto/wire.h"
 #include "sock.h"
 
 static bool is_seqpacket(const struct sock *sk)
@@ -181,11 +182,27 @@ static bool is_too_large(const struct sock *sk, size_t len)
 		len > weft_sk(sk)->peer_max_message);
 }
 
-static int send_message(struct sock *sk, struct msghdr *msg, size_t len,
-			long timeo)
+static int queue_message(struct sock *sk, struct msghdr *msg, size_t len)
 {
 	struct weft_pieces pieces = { .n = 0 };
 	struct sk_buff_head list;
+	int err;
+
+	__skb_queue_head_init(&list);
+	if (len <= WEFT_RECORD_CHUNK)
+		err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, len);
+	else
+		err = gather(sk, msg, len, &list);
+	if (err) {
+		__skb_queue_purge(&list);
+		return err;
+	}
+	return queue_bytes(sk, &pieces, &list);
+}
+
+static int send_message(struct sock *sk, struct msghdr *msg, size_t len,
+			long timeo)
+{
 	int err;
 
 	if (is_too_large(sk, len))
@@ -196,20 +213,57 @@ static int send_message(struct sock *sk, struct msghdr *msg, size_t len,
 	/* While the flow opened, nobody knew what the peer takes. */
 	if (is_too_large(sk, len))
 		return -EMSGSIZE;
-	__skb_queue_head_init(&list);
-	if (len <= WEFT_RECORD_CHUNK)
-		err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, len);
-	else
-		err = gather(sk, msg, len, &list);
-	if (err) {
-		__skb_queue_purge(&list);
-		return err;
-	}
-	err = queue_bytes(sk, &pieces, &list);
+	err = queue_message(sk, msg, len);
 	if (err)
 		return err;
 	flush_bytes(sk, false);
 	return len;
+}
+
+/*
+ * What may go before it is known what the peer takes: a part of a stream, or a
+ * message that every peer takes. Bytes queued, or negative errno; *@queued
+ * tells a message without bytes from none.
+ */
+static int queue_early(struct sock *sk, struct msghdr *msg, size_t len,
+		       bool *queued)
+{
+	size_t n = min_t(size_t, len, WEFT_CHUNK_BYTES);
+	int err;
+
+	*queued = is_seqpacket(sk) ? len <= WEFT_MAX_MESSAGE_MIN : len;
+	if (!*queued)
+		return 0;
+	if (is_seqpacket(sk))
+		n = len;
+	err = is_seqpacket(sk) ? queue_message(sk, msg, len) :
+				 send_chunk(sk, msg, n);
+	return err ?: (int)n;
+}
+
+/* The first send of a held connection; what it sends goes with OPEN. */
+static int send_early(struct socket *sock, struct msghdr *msg, size_t len,
+		      long timeo)
+{
+	struct sock *sk = sock->sk;
+	bool queued;
+	int n, err;
+
+	if (is_seqpacket(sk) && is_too_large(sk, len))
+		return -EMSGSIZE;
+	n = queue_early(sk, msg, len, &queued);
+	if (n < 0)
+		return n;
+	weft_conn_open(sk);
+	err = weft_connect_wait(sock, &timeo);
+	/* Time or a signal ended the wait, and not the connection. */
+	if (err && queued && weft_sk(sk)->conn)
+		return n;
+	if (err || n == len)
+		return err ?: n;
+	err = is_seqpacket(sk) ? send_message(sk, msg, len, timeo) :
+				 send_bytes(sk, msg, len - n, timeo);
+	return n && err < 0 ? n : n + err;
 }
 
 int weft_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
@@ -223,10 +277,16 @@ int weft_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	ret = weft_sock_check_control(sk, msg);
 	if (ret)
 		return ret;
+	if (msg->msg_flags & MSG_FASTOPEN)
+		ret = weft_connect_early(sock, msg);
+	if (ret)
+		return ret;
 	len = min_t(size_t, len, INT_MAX);
 	lock_sock(sk);
 	sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
-	if (is_seqpacket(sk))
+	if (weft_sock_is_held(sk))
+		ret = send_early(sock, msg, len, timeo);
+	else if (is_seqpacket(sk))
 		ret = send_message(sk, msg, len, timeo);
 	else
 		ret = send_bytes(sk, msg, len, timeo);

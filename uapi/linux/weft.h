@@ -90,6 +90,17 @@ struct sockaddr_weft {
 /* Options of SOL_WEFT; each is an int unless said otherwise. */
 #define WEFT_MAX_MESSAGE	1	/* get: the largest message this socket takes */
 #define WEFT_PEER_MAX_MESSAGE	2	/* get: the largest message its peer takes */
+/*
+ * Before connect: 1: connect() returns at once, and the first send opens the
+ * connection, with its bytes in the first packet; as TCP_FASTOPEN_CONNECT.
+ * sendto() and sendmsg() with MSG_FASTOPEN do both in one call.
+ */
+#define WEFT_DEFER_CONNECT	3
+/*
+ * Of a listener: 0: connections do not begin with bytes in the first packet;
+ * the opener has to send these again. 1 at first.
+ */
+#define WEFT_EARLY_DATA		4
 
 /* The largest datagram, bytes. */
 #define WEFT_DGRAM_MAX		65000
