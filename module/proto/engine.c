@@ -592,14 +592,14 @@ static bool fill(struct weft_engine *e, struct weft_pkt *pkt, u8 kind, u64 now)
 	return true;
 }
 
-/* OPEN carries what fits behind the longest header. */
+/* OPEN carries what fits behind the longest header, each time the same bytes. */
 static u32 open_room(const struct weft_engine *e)
 {
 	u32 extra = WEFT_HLEN_MAX - WEFT_HLEN_DATA;
 
-	if (e->params.mss <= extra || !weft_rtx_has_room(e))
+	if (e->params.mss <= extra || (!e->snd_nxt && !weft_rtx_has_room(e)))
 		return 0;
-	return min_t(u64, e->write_end, e->params.mss - extra);
+	return min_t(u64, e->snd_nxt ?: e->write_end, e->params.mss - extra);
 }
 
 static bool fill_open(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
@@ -609,7 +609,7 @@ static bool fill_open(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
 	fill(e, pkt, WEFT_OPEN, now);
 	pkt->max_message = e->params.max_message;
 	pkt->offset = 0;
-	pkt->plen = e->snd_nxt ? e->snd_nxt : open_room(e);
+	pkt->plen = open_room(e);
 	return true;
 }
 

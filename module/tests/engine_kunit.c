@@ -143,6 +143,26 @@ static void engine_open__carries_what_is_written(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, !sim_check(&bed->e));
 }
 
+static void engine_open__fits_a_path_that_shrank(struct kunit *test)
+{
+	struct bed *bed = bed_alloc(test);
+
+	bed_init(bed);
+	bed_write(bed, 5000);
+	weft_engine_open(&bed->e, bed->now);
+	bed_next(bed);
+	weft_engine_set_mss(&bed->e, BED_MSS / 2, BED_MSS / 2);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_OPEN);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, BED_MSS / 2 - 64);
+	KUNIT_EXPECT_TRUE(test, !sim_check(&bed->e));
+	/* What it no longer had room for counts as sent and lost. */
+	bed_hear(bed, .kind = WEFT_OPENED, .ack = BED_MSS / 2 - 64);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.offset, BED_MSS / 2 - 64);
+	KUNIT_EXPECT_TRUE(test, !sim_check(&bed->e));
+}
+
 static void engine_accept__takes_what_open_carries(struct kunit *test)
 {
 	struct bed *bed = bed_alloc(test);
@@ -1067,6 +1087,7 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_accept__opened_is_repeated),
 	KUNIT_CASE(engine_input__any_packet_ends_accepted),
 	KUNIT_CASE(engine_open__carries_what_is_written),
+	KUNIT_CASE(engine_open__fits_a_path_that_shrank),
 	KUNIT_CASE(engine_accept__takes_what_open_carries),
 	KUNIT_CASE(engine_input__reset_and_closed),
 	KUNIT_CASE(engine_input__reset_with_data_unacked_is_an_error),
