@@ -5,6 +5,7 @@
 #   make check         every test there is; ends with `N passed, N failed, N skipped`
 #   make demo          watch two hosts talk, in a virtual machine
 #   make unit          proto/ and its tests in user space
+#   make fuzz          fuzz proto/ in user space; FUZZ_RUNS= TARGETS= choose, see tools/fuzz
 #   make kunit         the same as a KUnit module under User-Mode Linux
 #   make kselftest     socket tests in virtual machines; KERNELS="VERSION..." TESTS= ROADS= choose
 #   make layers        the include order and the length of functions
@@ -23,7 +24,7 @@ override OUT := $(abspath $(OUT))
 KBUILD = +$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) -C $(KDIR) CONFIG_DEBUG_INFO_BTF_MODULES= \
 	WEFT_CFLAGS="$(WEFT_CFLAGS)"
 
-.PHONY: module kdir check demo unit kunit kselftest layers lint clean
+.PHONY: module kdir check demo unit fuzz kunit kselftest layers lint clean
 
 module: kdir
 	@tools/link-tree $(OUT)
@@ -41,6 +42,9 @@ demo:
 
 unit:
 	@tools/unit
+
+fuzz:
+	@tools/fuzz
 
 kunit:
 	@tools/kunit
