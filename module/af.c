@@ -126,6 +126,7 @@ struct sock *weft_sock_alloc(struct net *net, struct socket *sock, int type,
 	sk->sk_use_task_frag = false;
 	wsk = weft_sk(sk);
 	wsk->inet6 = inet6;
+	wsk->cc = READ_ONCE(wn->cc);
 	__skb_queue_head_init(&wsk->reader);
 	INIT_LIST_HEAD(&wsk->accept_q);
 	INIT_LIST_HEAD(&wsk->accept_link);
@@ -148,6 +149,7 @@ struct sock *weft_sock_child(struct sock *listener, gfp_t gfp)
 	wsk = weft_sk(sk);
 	wsk->addr = from->addr;
 	wsk->port = from->port;
+	wsk->cc = READ_ONCE(from->cc);
 	sk->sk_rcvbuf = READ_ONCE(listener->sk_rcvbuf);
 	sk->sk_sndbuf = READ_ONCE(listener->sk_sndbuf);
 	sk->sk_userlocks = listener->sk_userlocks;

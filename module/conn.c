@@ -61,6 +61,7 @@ static void init_engine(struct sock *sk, struct weft_conn *conn)
 	struct weft_params params = {
 		.rcv_window = window_of(sk),
 		.max_message = weft_sk(sk)->max_message,
+		.cc = weft_sk(sk)->cc,
 		.user_timeout_ns = WEFT_USER_TIMEOUT_SEC * (u64)NSEC_PER_SEC,
 		.open_timeout_ns = WEFT_OPEN_TIMEOUT_SEC * (u64)NSEC_PER_SEC,
 	};
@@ -1265,6 +1266,14 @@ int weft_conn_accept(struct sock *child, struct weft_node *node,
 	}
 	bh_unlock_sock(child);
 	return err;
+}
+
+void weft_conn_set_cc(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	if (conn && conn->linked)
+		weft_engine_set_cc(&conn->engine, weft_sk(sk)->cc);
 }
 
 void weft_conn_read(struct sock *sk, u32 bytes)

@@ -121,6 +121,9 @@ void weft_conn_push(struct sock *sk);
 /** weft_conn_read() - the reader has consumed @bytes; sk owned */
 void weft_conn_read(struct sock *sk, u32 bytes);
 
+/** weft_conn_set_cc() - the socket's congestion control was chosen; sk owned */
+void weft_conn_set_cc(struct sock *sk);
+
 void weft_conn_shutdown(struct sock *sk);
 /** weft_conn_abort() - RESET, and the socket is dead with @error */
 void weft_conn_abort(struct sock *sk, int error);

@@ -58,6 +58,7 @@ static void init_values(struct weft_net *wn, struct net *net)
 	spin_lock_init(&wn->socks_lock);
 	wn->limits.nodes = LIMIT_NODES;
 	wn->limits.pending = LIMIT_PENDING;
+	wn->cc = weft_cc_at(0);
 	init_rate(&wn->rate_who, WHO_PER_SEC);
 	init_rate(&wn->rate_bad, BAD_PER_SEC);
 	init_rate(&wn->rate_new, NEW_PER_SEC);

@@ -18,6 +18,7 @@
 #include "stats.h"
 
 struct ctl_table_header;
+struct weft_cc_ops;
 struct weft_trial;
 
 /* Parameters of the module, constant once it is loaded but for check. main.c */
@@ -56,6 +57,7 @@ struct weft_limits {
  * @next_port: where the search for an ephemeral port starts
  * @accepts: changes of listeners' backlogs: a connect() that found one full
  *	waits for the next
+ * @cc: congestion control of new connections; atomic pointer
  * @devices: words of net.weft.devices, NULL while the default holds; RTNL
  */
 struct weft_net {
@@ -88,6 +90,7 @@ struct weft_net {
 	struct hlist_head	orphans;
 	spinlock_t		socks_lock;
 
+	const struct weft_cc_ops *cc;
 	struct weft_limits	limits;
 	struct ratelimit_state	rate_who;	/* questions answered */
 	struct ratelimit_state	rate_bad;	/* BADSESSION, RESET, CLOSED sent */

@@ -13,6 +13,7 @@
 
 #include "net.h"
 
+struct weft_cc_ops;
 struct weft_conn;
 
 /* Which road a connected socket's bytes take. */
@@ -47,6 +48,7 @@ enum weft_road {
  * @held: WIRE, TCP_SYN_SENT: OPEN waits for the first send; Own
  * @refuses_early: WEFT_EARLY_DATA is 0: a listener, and the children that it
  *	gets, take no bytes from OPEN; Own
+ * @cc: WEFT_CONGESTION, or the namespace's; Own
  * @max_message: largest message we take; set when connected
  * @peer_max_message: largest message the peer takes
  * @port_node: in weft_net.ports
@@ -82,6 +84,7 @@ struct weft_sock {
 	bool			defers;
 	bool			held;
 	bool			refuses_early;
+	const struct weft_cc_ops *cc;
 	u32			max_message;
 	u32			peer_max_message;
 	struct rhlist_head	port_node;

@@ -6,6 +6,7 @@
 #include <net/sock.h>
 
 #include "conn.h"
+#include "proto/cc.h"
 #include "proto/wire.h"
 #include "sock.h"
 
@@ -92,6 +93,44 @@ static bool is_nodelay(const struct sock *sk, int level, int name)
 	       sk->sk_type == SOCK_STREAM;
 }
 
+/* As TCP_CONGESTION: a name, with or without its end. */
+static int set_congestion(struct sock *sk, sockptr_t val, unsigned int len)
+{
+	char name[WEFT_CC_NAME_BYTES] = "";
+	const struct weft_cc_ops *cc;
+
+	if (!len)
+		return -EINVAL;
+	len = min_t(unsigned int, len, sizeof(name) - 1);
+	if (copy_from_sockptr(name, val, len))
+		return -EFAULT;
+	cc = weft_cc_find(name);
+	if (!cc)
+		return -ENOENT;
+	lock_sock(sk);
+	WRITE_ONCE(weft_sk(sk)->cc, cc);
+	weft_conn_set_cc(sk);
+	release_sock(sk);
+	return 0;
+}
+
+static int get_congestion(struct sock *sk, char __user *val,
+			  int __user *optlen)
+{
+	char name[WEFT_CC_NAME_BYTES] = "";
+	int len;
+
+	if (get_user(len, optlen))
+		return -EFAULT;
+	if (len < 0)
+		return -EINVAL;
+	strscpy(name, READ_ONCE(weft_sk(sk)->cc)->name, sizeof(name));
+	len = min_t(int, len, sizeof(name));
+	if (put_user(len, optlen) || copy_to_user(val, name, len))
+		return -EFAULT;
+	return 0;
+}
+
 int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 		    unsigned int len)
 {
@@ -99,6 +138,8 @@ int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 	bool nodelay = is_nodelay(sock->sk, level, name);
 	int value, err;
 
+	if (level == SOL_WEFT && name == WEFT_CONGESTION)
+		return set_congestion(sock->sk, val, len);
 	if (!nodelay && !(option && option->set))
 		return -ENOPROTOOPT;
 	if (len < sizeof(value))
@@ -122,6 +163,8 @@ int weft_getsockopt(struct socket *sock, int level, int name,
 
 	if (is_nodelay(sk, level, name))
 		return put_int(val, len, 1);
+	if (level == SOL_WEFT && name == WEFT_CONGESTION)
+		return get_congestion(sk, val, len);
 	if (!option)
 		return -ENOPROTOOPT;
 	lock_sock(sk);

@@ -36,7 +36,10 @@ weft-proto-files := \
 	rtx.c \
 	range.c \
 	rtt.c \
-	cc.c
+	cc.c \
+	cc_rate.c \
+	cc_cubic.c \
+	cc_delay.c
 
 # module/tests/: one file per file of proto/, and the simulator
 weft-kunit-files := \
@@ -48,4 +51,6 @@ weft-kunit-files := \
 	rtx_kunit.c \
 	engine_kunit.c \
 	sim.c \
-	sim_kunit.c
+	sim_kunit.c \
+	crowd.c \
+	crowd_kunit.c

@@ -9,6 +9,7 @@
 #include "link.h"
 #include "net.h"
 #include "node.h"
+#include "proto/cc.h"
 
 /* Longest list of devices, bytes. */
 #define DEVICES_BYTES	4096
@@ -67,8 +68,49 @@ static int do_devices(WEFT_CTL_CONST struct ctl_table *table, int write,
 	return err;
 }
 
-/* Data of the first two is set per namespace; the last is the machine's. */
-enum { CTL_NODE, CTL_DEVICES, CTL_MEM };
+static int do_congestion(WEFT_CTL_CONST struct ctl_table *table, int write,
+			 void *buffer, size_t *lenp, loff_t *ppos)
+{
+	struct weft_net *wn = table->data;
+	char text[WEFT_CC_NAME_BYTES + 1];
+	struct ctl_table line = {
+		.data	= text,
+		.maxlen	= sizeof(text),
+	};
+	const struct weft_cc_ops *cc;
+	int err;
+
+	strscpy(text, READ_ONCE(wn->cc)->name, sizeof(text));
+	err = proc_dostring(&line, write, buffer, lenp, ppos);
+	if (err || !write)
+		return err;
+	cc = weft_cc_find(strim(text));
+	if (!cc)
+		return -ENOENT;
+	WRITE_ONCE(wn->cc, cc);
+	return 0;
+}
+
+static int do_available(WEFT_CTL_CONST struct ctl_table *table, int write,
+			void *buffer, size_t *lenp, loff_t *ppos)
+{
+	char text[8 * WEFT_CC_NAME_BYTES] = "";
+	struct ctl_table line = {
+		.data	= text,
+		.maxlen	= sizeof(text),
+	};
+	unsigned int i;
+
+	for (i = 0; weft_cc_at(i); i++) {
+		if (i)
+			strlcat(text, " ", sizeof(text));
+		strlcat(text, weft_cc_at(i)->name, sizeof(text));
+	}
+	return proc_dostring(&line, write, buffer, lenp, ppos);
+}
+
+/* Data of all but the last is set per namespace; that is the machine's. */
+enum { CTL_NODE, CTL_DEVICES, CTL_CONGESTION, CTL_AVAILABLE, CTL_MEM };
 
 static const struct ctl_table template[] = {
 	[CTL_NODE] = {
@@ -80,6 +122,16 @@ static const struct ctl_table template[] = {
 		.procname	= "devices",
 		.mode		= 0644,
 		.proc_handler	= do_devices,
+	},
+	[CTL_CONGESTION] = {
+		.procname	= "congestion_control",
+		.mode		= 0644,
+		.proc_handler	= do_congestion,
+	},
+	[CTL_AVAILABLE] = {
+		.procname	= "available_congestion_control",
+		.mode		= 0444,
+		.proc_handler	= do_available,
 	},
 	[CTL_MEM] = {
 		.procname	= "mem",
@@ -123,6 +175,7 @@ static struct ctl_table_header *register_main(struct weft_net *wn)
 		return NULL;
 	table[CTL_NODE].data = wn;
 	table[CTL_DEVICES].data = wn;
+	table[CTL_CONGESTION].data = wn;
 	if (net_eq(wn->net, &init_net))
 		table[CTL_MEM].mode = 0644;
 	header = register_net_sysctl_sz(wn->net, "net/weft", table,

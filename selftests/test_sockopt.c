@@ -366,6 +366,7 @@ static const struct {
 	{ SOL_SOCKET, SO_SNDTIMEO, 16 },
 	{ SOL_WEFT, WEFT_MAX_MESSAGE, 4 },
 	{ SOL_WEFT, WEFT_PEER_MAX_MESSAGE, 4 },
+	{ SOL_WEFT, WEFT_CONGESTION, 16 },
 };
 
 /* Return: whether getsockopt wrote @room bytes at most, all of them defined. */
@@ -438,6 +439,38 @@ TEST_F(conn, unknown_options_are_refused)
 					      &value, len)));
 	EXPECT_EQ(ENOPROTOOPT, ERR(setsockopt(self->near, 12345, 1, &value,
 					      len)));
+}
+
+static bool is_congestion(int fd, const char *name)
+{
+	char text[16] = "";
+	socklen_t len = sizeof(text);
+
+	return !getsockopt(fd, SOL_WEFT, WEFT_CONGESTION, text, &len) &&
+	       len == sizeof(text) && !strcmp(text, name);
+}
+
+/* On a connection that carries, before and after. */
+TEST_F(conn, congestion_control_is_chosen_by_name)
+{
+	const char *const names[] = { "cubic", "delay", "rate" };
+	size_t i;
+
+	if (road()->oracle)
+		return;
+	EXPECT_TRUE(is_congestion(self->near, "rate"));
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		ASSERT_EQ(0, setsockopt(self->near, SOL_WEFT, WEFT_CONGESTION,
+					names[i], strlen(names[i])));
+		EXPECT_TRUE(is_congestion(self->near, names[i]));
+		ASSERT_EQ(4, SEND(self->near, "text"));
+		EXPECT_MESSAGE(self->far, "text");
+	}
+	EXPECT_EQ(ENOENT, ERR(setsockopt(self->near, SOL_WEFT, WEFT_CONGESTION,
+					 "vegas", 5)));
+	EXPECT_EQ(EINVAL, ERR(setsockopt(self->near, SOL_WEFT, WEFT_CONGESTION,
+					 "", 0)));
+	EXPECT_TRUE(is_congestion(self->near, "rate"));
 }
 
 static int weft_option(int fd, int option)

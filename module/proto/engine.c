@@ -93,8 +93,10 @@ void weft_engine_init(struct weft_engine *e, const struct weft_params *params)
 	e->probe_ns = WEFT_NEVER;
 	e->ack_ns = WEFT_NEVER;
 	e->reorder_steps = 1;
+	e->params.mss = clamp_t(u32, params->mss, 1, WEFT_SUPER_MAX);
+	weft_cc_init(&e->cc, params->cc ? params->cc : weft_cc_at(0),
+		     e->params.mss);
 	weft_engine_set_mss(e, params->mss, params->super_max);
-	weft_cc_init(&e->cc, e->params.mss);
 }
 
 void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max)
@@ -103,6 +105,13 @@ void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max)
 	e->params.mss = mss;
 	e->params.super_max = clamp_t(u32, super_max, mss, WEFT_SUPER_MAX);
 	e->rcv_segment = min_t(u32, mss, SEGMENT_MIN);
+	weft_cc_resize(&e->cc, mss);
+}
+
+void weft_engine_set_cc(struct weft_engine *e, const struct weft_cc_ops *cc)
+{
+	if (cc != e->cc.ops)
+		weft_cc_switch(&e->cc, cc);
 }
 
 struct weft_record *weft_engine_lend_records(struct weft_engine *e,
@@ -213,6 +222,7 @@ static void take_rtt(struct weft_engine *e, const struct weft_pkt *pkt,
 	e->echoed = pkt->echo;
 	e->echoed_ns = now;
 	weft_rtt_sample(&e->rtt, (u64)us * WEFT_NS_PER_US, now);
+	e->sample.rtt_ns = e->rtt.latest_ns;
 }
 
 static void take_ranges(struct weft_engine *e, const struct input *in)
@@ -235,6 +245,25 @@ static bool was_limited(const struct weft_engine *e, u64 flight)
 	       (e->cc.cwnd < e->cc.ssthresh && 2 * flight > e->cc.cwnd);
 }
 
+static void tell_cc(struct weft_engine *e, u64 bytes, u64 flight, u64 now)
+{
+	const struct weft_cc_ack ack = {
+		.now = now,
+		.acked = bytes,
+		.in_flight = e->in_flight,
+		.prior_in_flight = flight,
+		.delivered = e->delivered,
+		.lost = e->lost,
+		.rate = weft_rtx_rate(e, now),
+		.prior_delivered = e->sample.end ? e->sample.delivered : 0,
+		.rtt_ns = e->sample.rtt_ns,
+		.rate_limited = e->sample.slack,
+		.limited = was_limited(e, flight),
+	};
+
+	weft_cc_delivered(&e->cc, &ack, e->snd_una);
+}
+
 /* Of @flight bytes @bytes arrived: all timers start anew. */
 static void progress(struct weft_engine *e, u64 bytes, u64 flight, u64 now)
 {
@@ -244,10 +273,10 @@ static void progress(struct weft_engine *e, u64 bytes, u64 flight, u64 now)
 	e->backoff = 0;
 	e->tail_used = false;
 	e->tail_due = false;
-	weft_cc_acked(&e->cc, e->snd_una);
-	if (was_limited(e, flight))
-		weft_cc_delivered(&e->cc, e->params.mss, bytes);
 	weft_rtx_detect(e, now);
+	if (e->slack_until && e->delivered > e->slack_until)
+		e->slack_until = 0;
+	tell_cc(e, bytes, flight, now);
 }
 
 static u32 take_ack(struct weft_engine *e, const struct input *in)
@@ -284,6 +313,7 @@ static u32 hear(struct weft_engine *e, const struct input *in)
 	if (e->state == WEFT_ST_ACCEPTED)
 		todo |= enter_open(e, in->now);
 	note_time(e, in->pkt, in->now);
+	e->sample = (struct weft_sample){};
 	take_rtt(e, in->pkt, in->now);
 	return todo | take_ack(e, in);
 }
@@ -640,6 +670,12 @@ static bool fill_bytes(struct weft_engine *e, struct weft_pkt *pkt,
 	return true;
 }
 
+/* What leaves at once, bytes. */
+static u32 burst(const struct weft_engine *e)
+{
+	return weft_cc_burst(&e->cc, e->params.super_max);
+}
+
 /* What cwnd admits; one segment in any case when nothing is under way. */
 static u32 cwnd_room(const struct weft_engine *e)
 {
@@ -651,7 +687,7 @@ static u32 cwnd_room(const struct weft_engine *e)
 /* What is more than @room is cut to whole segments. */
 static u32 whole_segments(const struct weft_engine *e, u64 left, u32 room)
 {
-	room = min(room, e->params.super_max);
+	room = min(room, burst(e));
 	return left > room ? room - room % e->params.mss : left;
 }
 
@@ -717,7 +753,7 @@ static bool pick_tail(struct weft_engine *e, struct weft_range *bytes)
 	while (i--) {
 		struct weft_record *rec = weft_rtx_at(e, i);
 
-		if (rec->flags)
+		if (rec->flags & (WEFT_REC_SACKED | WEFT_REC_LOST))
 			continue;
 		bytes->end = rec->end;
 		bytes->start = rec->start;
@@ -737,6 +773,8 @@ static void note_why(struct weft_engine *e, u64 now)
 
 	e->cwnd_limited = e->lost_bytes ||
 			  (is_in(e, SENDING) && left && !stalled);
+	if (!e->cwnd_limited)
+		e->slack_until = e->delivered + e->in_flight;
 	if (!stalled || e->nr_recs) {
 		e->probe_ns = WEFT_NEVER;
 		return;
@@ -757,14 +795,16 @@ static bool fill_stream(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
 	/* RFC 5681 section 4.1 */
 	if (!e->nr_recs && e->last_sent_ns &&
 	    now - e->last_sent_ns > weft_rtt_rto(&e->rtt, 0))
-		weft_cc_idle(&e->cc, e->params.mss);
-	if (pick_lost(e, &bytes) || pick_tail(e, &bytes))
-		return fill_bytes(e, pkt, &bytes, now);
+		weft_cc_idle(&e->cc);
 	/* What was lost goes first. */
-	if (!e->lost_bytes && pick_new(e, &bytes, cwnd_room(e)))
-		return fill_bytes(e, pkt, &bytes, now);
-	note_why(e, now);
-	return false;
+	if (!pick_lost(e, &bytes) && !pick_tail(e, &bytes) &&
+	    (e->lost_bytes || !pick_new(e, &bytes, cwnd_room(e)))) {
+		note_why(e, now);
+		return false;
+	}
+	e->pace_waits = now < e->pace_ns;
+	e->cwnd_limited = e->pace_waits;
+	return !e->pace_waits && fill_bytes(e, pkt, &bytes, now);
 }
 
 /*
@@ -791,6 +831,7 @@ bool weft_engine_next(struct weft_engine *e, u64 now, struct weft_pkt *pkt)
 {
 	memset(pkt, 0, sizeof(*pkt));
 	pkt->version = WEFT_VERSION_MAX;
+	e->pace_waits = false;
 	if (e->reset_due) {
 		pkt->kind = WEFT_RESET;
 		pkt->reason = WEFT_RESET_ABORTED;
@@ -851,6 +892,18 @@ static void new_bytes_left(struct weft_engine *e, u64 end, u64 now)
 							WEFT_ST_CLOSING);
 }
 
+/*
+ * When the next bytes leave. A timer that was late by less than a burst is made
+ * up for.
+ */
+static void pace(struct weft_engine *e, u32 bytes, u64 now)
+{
+	if (!e->cc.pacing_rate)
+		return;
+	e->pace_ns = max(e->pace_ns, now - WEFT_BURST_NS) +
+		     weft_cc_gap_ns(&e->cc, bytes);
+}
+
 static void bytes_left(struct weft_engine *e, const struct weft_pkt *pkt,
 		       u32 plen, u64 now)
 {
@@ -867,6 +920,7 @@ static void bytes_left(struct weft_engine *e, const struct weft_pkt *pkt,
 	else
 		weft_rtx_resent(e, pkt->offset, end, now);
 	e->last_sent_ns = now;
+	pace(e, end - pkt->offset, now);
 	if (!e->tail_due)
 		return;
 	e->tail_due = false;
@@ -947,7 +1001,7 @@ static void expire_loss(struct weft_engine *e, u64 now)
 		return;
 	/* RFC 6298 (5.4) to (5.6) */
 	e->tail_due = false;
-	weft_cc_timeout(&e->cc, e->params.mss, e->snd_una, e->snd_nxt);
+	weft_cc_timeout(&e->cc, e->snd_una, e->snd_nxt, now);
 	weft_rtx_timeout(e, now);
 	e->loss_base_ns = now;
 	if (e->backoff < BACKOFF_MAX)
@@ -972,6 +1026,8 @@ u32 weft_engine_tick(struct weft_engine *e, u64 now)
 		e->probe_due = true;
 		e->probe_ns = WEFT_NEVER;
 	}
+	if (now >= e->pace_ns)
+		e->pace_waits = false;
 	if (now >= loss_ns(e))
 		expire_loss(e, now);
 	return 0;
@@ -981,6 +1037,7 @@ u64 weft_engine_deadline(const struct weft_engine *e)
 {
 	if (!is_in(e, IN(OPENING) | CARRYING))
 		return WEFT_NEVER;
-	return min(min3(give_up_ns(e), e->open_ns, e->ack_ns),
-		   min(e->probe_ns, loss_ns(e)));
+	return min3(min3(give_up_ns(e), e->open_ns, e->ack_ns),
+		    min(e->probe_ns, loss_ns(e)),
+		    e->pace_waits ? e->pace_ns : WEFT_NEVER);
 }

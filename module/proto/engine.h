@@ -57,6 +57,8 @@ enum weft_state {
  * @end: behind the last byte
  * @sent_ns: when it was last sent
  * @delivered: @delivered of the engine when it was last sent, bytes
+ * @delivered_ns: @delivered_ns of the engine at that time
+ * @first_ns: @first_ns of the engine at that time
  * @flags: WEFT_REC_*
  * @tries: times sent
  */
@@ -65,12 +67,35 @@ struct weft_record {
 	u64	end;
 	u64	sent_ns;
 	u64	delivered;
+	u64	delivered_ns;
+	u64	first_ns;
 	u8	flags;
 	u8	tries;
 };
 
 #define WEFT_REC_SACKED	0x01
 #define WEFT_REC_LOST	0x02	/* to be sent again */
+#define WEFT_REC_SLACK	0x04	/* the program, not the path, set the rate */
+
+/**
+ * struct weft_sample - what one packet tells of the rate of delivery
+ * @sent_ns: when the latest sent of the records that it acks was sent
+ * @end: where that record ended
+ * @delivered: of the engine then, bytes
+ * @delivered_ns: likewise
+ * @first_ns: likewise
+ * @slack: WEFT_REC_SLACK of it
+ * @rtt_ns: round-trip time, 0 for none
+ */
+struct weft_sample {
+	u64	sent_ns;
+	u64	end;
+	u64	delivered;
+	u64	delivered_ns;
+	u64	first_ns;
+	u64	rtt_ns;
+	bool	slack;
+};
 
 /**
  * struct weft_params - what a flow starts with
@@ -78,6 +103,7 @@ struct weft_record {
  * @super_max: payload of one super-packet, bytes, a multiple of @mss or @mss
  * @rcv_window: bytes the reader takes at first
  * @max_message: largest message we take, announced in OPEN and OPENED
+ * @cc: algorithm of congestion control, NULL for the default
  * @user_timeout_ns: give up when the peer acknowledges nothing for so long
  * @open_timeout_ns: give up an OPEN after so long
  */
@@ -86,6 +112,7 @@ struct weft_params {
 	u32	super_max;
 	u32	rcv_window;
 	u32	max_message;
+	const struct weft_cc_ops *cc;
 	u64	user_timeout_ns;
 	u64	open_timeout_ns;
 };
@@ -111,6 +138,7 @@ struct weft_params {
  * @cc: congestion control
  * @delivered: bytes that arrived, in or out of order
  * @in_flight: bytes sent of which nothing is known
+ * @lost: bytes that were taken for lost, each time
  *
  * @rcv_nxt: bytes below it are received in order; at most @rcv_fin
  * @rcv_limit: bytes below it we admit, as announced; never moves back
@@ -122,6 +150,7 @@ struct weft_params {
  *	are one contiguous range of the packet's payload; where a packet would
  *	fill several gaps, bytes already held may lie inside it.
  * @retransmitted: bytes sent more than once
+ * @depart_ns: when the packet of weft_engine_next() is to leave
  *
  * @opener: this end sent OPEN
  * @open_due: OPEN or OPENED is to be sent
@@ -145,6 +174,13 @@ struct weft_params {
  * @reorder_steps: of the reordering window, in quarters of the least rtt
  * @reorder_round: only records sent when so much was delivered widen it again
  * @max_window: largest window the peer granted, bytes
+ *
+ * @delivered_ns: when @delivered last grew
+ * @first_ns: when the record that it grew by was sent
+ * @slack_until: @delivered up to which samples are WEFT_REC_SLACK, 0 for none
+ * @sample: of the packet that is being judged
+ * @pace_ns: no stream byte leaves before
+ * @pace_waits: and there are some
  *
  * @loss_base_ns: the retransmission timeout counts from here
  * @last_sent_ns: when stream bytes were last sent
@@ -181,6 +217,7 @@ struct weft_engine {
 	struct weft_cc cc;
 	u64	delivered;
 	u64	in_flight;
+	u64	lost;
 
 	u64	rcv_nxt;
 	u64	rcv_limit;
@@ -190,6 +227,7 @@ struct weft_engine {
 	unsigned int max_ranges;
 	struct weft_range take;
 	u64	retransmitted;
+	u64	depart_ns;
 	bool	fin;
 
 	/* From here on private to engine.c and rtx.c. */
@@ -201,6 +239,7 @@ struct weft_engine {
 	bool	tail_used;
 	bool	probe_due;
 	bool	cwnd_limited;
+	bool	pace_waits;
 	u8	backoff;
 	u8	tries;
 
@@ -215,6 +254,12 @@ struct weft_engine {
 	u8	reorder_steps;
 	u64	reorder_round;
 	u32	max_window;
+
+	u64	delivered_ns;
+	u64	first_ns;
+	u64	slack_until;
+	struct weft_sample sample;
+	u64	pace_ns;
 
 	u64	loss_base_ns;
 	u64	last_sent_ns;
@@ -309,6 +354,9 @@ void weft_engine_admit(struct weft_engine *e, u64 limit);
 
 /** weft_engine_set_mss() - the path's frame has changed */
 void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max);
+
+/** weft_engine_set_cc() - another algorithm controls congestion from now on */
+void weft_engine_set_cc(struct weft_engine *e, const struct weft_cc_ops *cc);
 
 /**
  * weft_engine_kick() - the path is (again) usable: what waits for an answer

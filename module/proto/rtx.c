@@ -15,6 +15,12 @@
 /* RFC 8985 section 6.2: the reordering window grows to one srtt. */
 #define REORDER_STEPS_MAX	16
 
+/* RFC 8985 section 6.2, RACK_sent_after() */
+static bool is_after(u64 a_ns, u64 a_end, u64 b_ns, u64 b_end)
+{
+	return a_ns > b_ns || (a_ns == b_ns && a_end > b_end);
+}
+
 static u64 length(const struct weft_record *rec)
 {
 	return rec->end - rec->start;
@@ -98,6 +104,59 @@ static unsigned int merge_sacked(struct weft_engine *e, unsigned int i)
 	return i;
 }
 
+/*
+ * Note "Rate of delivery" (draft-cheng-iccrg-delivery-rate-estimation): each
+ * record remembers what had arrived when it left. When it is acknowledged, what
+ * arrived since, by the time that this took to arrive or to leave, whichever
+ * was longer, is a rate that the path has shown to carry.
+ */
+static void stamp(struct weft_engine *e, struct weft_record *rec, u64 now)
+{
+	if (!e->in_flight) {
+		e->first_ns = now;
+		e->delivered_ns = now;
+	}
+	rec->sent_ns = now;
+	rec->delivered = e->delivered;
+	rec->delivered_ns = e->delivered_ns;
+	rec->first_ns = e->first_ns;
+	rec->flags &= ~WEFT_REC_SLACK;
+	if (e->slack_until)
+		rec->flags |= WEFT_REC_SLACK;
+}
+
+/* Of the records that one packet acks, the latest sent tells of the rate. */
+static void take_sample(struct weft_engine *e, const struct weft_record *rec,
+			u64 end)
+{
+	struct weft_sample *s = &e->sample;
+
+	if (s->end && !is_after(rec->sent_ns, end, s->sent_ns, s->end))
+		return;
+	s->sent_ns = rec->sent_ns;
+	s->end = end;
+	s->delivered = rec->delivered;
+	s->delivered_ns = rec->delivered_ns;
+	s->first_ns = rec->first_ns;
+	s->slack = rec->flags & WEFT_REC_SLACK;
+	e->first_ns = rec->sent_ns;
+}
+
+u64 weft_rtx_rate(const struct weft_engine *e, u64 now)
+{
+	const struct weft_sample *s = &e->sample;
+	u64 took;
+
+	if (!s->end)
+		return 0;
+	took = max(s->sent_ns - s->first_ns, now - s->delivered_ns);
+	/* Less than a round trip: an acknowledgment that came in a heap. */
+	if (!took || took < e->rtt.min_ns)
+		return 0;
+	return div64_u64(min(e->delivered - s->delivered, 1ULL << 33) *
+			 WEFT_NS_PER_SEC, took);
+}
+
 void weft_rtx_sent(struct weft_engine *e, u64 end, u64 now)
 {
 	struct weft_record *rec = weft_rtx_at(e, e->nr_recs);
@@ -105,10 +164,9 @@ void weft_rtx_sent(struct weft_engine *e, u64 end, u64 now)
 	e->nr_recs++;
 	rec->start = e->snd_nxt;
 	rec->end = end;
-	rec->sent_ns = now;
-	rec->delivered = e->delivered;
 	rec->flags = 0;
 	rec->tries = 1;
+	stamp(e, rec, now);
 	e->in_flight += length(rec);
 	e->snd_nxt = end;
 }
@@ -133,22 +191,15 @@ void weft_rtx_resent(struct weft_engine *e, u64 start, u64 end, u64 now)
 	if (weft_rtx_at(e, i)->end > end)
 		split(e, i, end);
 	rec = weft_rtx_at(e, i);
+	stamp(e, rec, now);
 	if (rec->flags & WEFT_REC_LOST) {
 		rec->flags &= ~WEFT_REC_LOST;
 		e->in_flight += length(rec);
 		forget_lost(e, rec);
 	}
-	rec->sent_ns = now;
-	rec->delivered = e->delivered;
 	if (rec->tries < 255)
 		rec->tries++;
 	e->retransmitted += length(rec);
-}
-
-/* RFC 8985 section 6.2, RACK_sent_after() */
-static bool is_after(u64 a_ns, u64 a_end, u64 b_ns, u64 b_end)
-{
-	return a_ns > b_ns || (a_ns == b_ns && a_end > b_end);
 }
 
 /*
@@ -189,6 +240,7 @@ static void learn(struct weft_engine *e, const struct weft_record *rec,
 		note_spurious(e, rec, end - rec->start);
 	if (rec->tries > 1 && now - rec->sent_ns < e->rtt.min_ns)
 		return;
+	take_sample(e, rec, end);
 	if (!is_after(rec->sent_ns, end, e->rack_sent_ns, e->rack_end))
 		return;
 	e->rack_sent_ns = rec->sent_ns;
@@ -209,6 +261,7 @@ static void deliver(struct weft_engine *e, const struct weft_record *rec,
 	if (!e->lost_bytes)
 		e->lost_from = WEFT_NEVER;
 	e->delivered += bytes;
+	e->delivered_ns = now;
 	learn(e, rec, end, echo, now);
 }
 
@@ -265,6 +318,7 @@ static void mark_lost(struct weft_engine *e, struct weft_record *rec)
 	rec->flags |= WEFT_REC_LOST;
 	e->in_flight -= length(rec);
 	e->lost_bytes += length(rec);
+	e->lost += length(rec);
 	e->lost_from = min(e->lost_from, rec->start);
 }
 
@@ -293,7 +347,7 @@ void weft_rtx_detect(struct weft_engine *e, u64 now)
 				break;
 			continue;
 		}
-		if (rec->flags)
+		if (rec->flags & (WEFT_REC_SACKED | WEFT_REC_LOST))
 			continue;
 		if (rec->sent_ns + patience > now) {
 			e->reorder_ns = min(e->reorder_ns,
@@ -301,8 +355,7 @@ void weft_rtx_detect(struct weft_engine *e, u64 now)
 			continue;
 		}
 		mark_lost(e, rec);
-		weft_cc_lost(&e->cc, e->params.mss, rec->start, length(rec),
-			     e->snd_nxt);
+		weft_cc_lost(&e->cc, rec->start, length(rec), e->snd_nxt, now);
 	}
 }
 

@@ -57,6 +57,13 @@ void weft_rtx_acked(struct weft_engine *e, u64 ack, u32 echo, u64 now);
 void weft_rtx_sacked(struct weft_engine *e, const struct weft_range *range,
 		     u32 echo, u64 now);
 
+/**
+ * weft_rtx_rate() - the rate of delivery that the packet just taken tells of
+ *
+ * Return: bytes/s, 0 when it tells of none.
+ */
+u64 weft_rtx_rate(const struct weft_engine *e, u64 now);
+
 /** weft_rtx_detect() - mark what counts as lost by now, set @reorder_ns */
 void weft_rtx_detect(struct weft_engine *e, u64 now);
 

@@ -45,6 +45,7 @@ static inline void bed_init(struct bed *bed)
 	const struct weft_params params = {
 		.mss = BED_MSS, .super_max = BED_SUPER,
 		.rcv_window = BED_WINDOW, .max_message = 100000,
+		.cc = &weft_cc_cubic,
 		.user_timeout_ns = 100 * SIM_SEC,
 		.open_timeout_ns = 10 * SIM_SEC,
 	};

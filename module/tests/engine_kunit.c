@@ -686,7 +686,7 @@ static void engine_input__sack_brings_the_hole_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
 	KUNIT_EXPECT_EQ(test, bed->e.retransmitted, 2 * BED_MSS);
 	/* It had grown by the 6 segments that arrived. */
-	KUNIT_EXPECT_EQ(test, bed->e.cc.cwnd, (10 + 6) / 2 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->e.cc.cwnd, (10 + 6) * 7 * BED_MSS / 10);
 	KUNIT_EXPECT_EQ(test, WEFT_DO_FREE | WEFT_DO_ROOM,
 			bed_hear(bed, .kind = WEFT_ACK, .ack = 8 * BED_MSS));
 	KUNIT_EXPECT_EQ(test, weft_engine_deadline(&bed->e), WEFT_NEVER);

@@ -101,6 +101,7 @@ struct sockaddr_weft {
  * the opener has to send these again. 1 at first.
  */
 #define WEFT_EARLY_DATA		4
+#define WEFT_CONGESTION		16	/* a string: one of net.weft.available_congestion_control */
 
 /* The largest datagram, bytes. */
 #define WEFT_DGRAM_MAX		65000

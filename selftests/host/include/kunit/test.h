@@ -127,6 +127,8 @@ static void __attribute__((constructor)) add_##suite(void)		\
 #define KUNIT_EXPECT_GE(test, l, r)	__KUNIT_CMP(test, l, >=, r, , "")
 #define KUNIT_EXPECT_EQ_MSG(test, l, r, fmt, ...) \
 	__KUNIT_CMP(test, l, ==, r, , fmt, ##__VA_ARGS__)
+#define KUNIT_EXPECT_GE_MSG(test, l, r, fmt, ...) \
+	__KUNIT_CMP(test, l, >=, r, , fmt, ##__VA_ARGS__)
 #define KUNIT_EXPECT_LE_MSG(test, l, r, fmt, ...) \
 	__KUNIT_CMP(test, l, <=, r, , fmt, ##__VA_ARGS__)
 #define KUNIT_ASSERT_EQ(test, l, r) \

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * By rate: a flow measures how fast its bytes arrive and how short its round
+ * trip is, and keeps under way the product of both and a little more. Loss says
+ * nothing about either: it slows nothing down until it is more than links have.
+ *
+ *	STARTUP --no growth, or a queue--> DRAIN --queue gone--> CRUISE
+ *	CRUISE --time--> UP --no growth--> DOWN --queue gone--> CRUISE
+ *	UP --much growth--> STARTUP
+ *	any --a new age--> EMPTY --nothing under way--> what it was, or CRUISE
+ *
+ * Note "Cycle": in UP the flow asks for more than its share for a round trip,
+ * in DOWN it takes back the queue that this made, in CRUISE it goes on at the
+ * rate that it measured. The rate is the largest of this cycle and the last,
+ * so that what UP found lasts until the next UP.
+ *
+ * Note "Share": beyond what the empty path holds, each flow may have the same
+ * few segments in the queue. All flows of a bottleneck wait equally long in it,
+ * so that equal parts of the queue are equal rates: who has more than its share
+ * finds its window full, who has less has room.
+ *
+ * Note "Age": a flow that begins while others' bytes stand in the queue takes
+ * their wait for the path's own time. So all flows of a machine let the queue
+ * run empty at the same moments of its clock, and look.
+ */
+#include <linux/math64.h>
+#include <linux/minmax.h>
+
+#include "cc.h"
+#include "rtt.h"
+
+enum phase {
+	STARTUP = 0,
+	DRAIN,
+	CRUISE,
+	UP,
+	DOWN,
+	EMPTY,
+};
+
+/* Gains are parts of 256. */
+#define ONE		256U
+
+static const u16 pace_gain[] = {
+	[STARTUP] = 710, [DRAIN] = 90, [CRUISE] = ONE, [UP] = 320,
+	[DOWN] = 192, [EMPTY] = ONE,
+};
+
+static const u16 window_gain[] = {
+	[STARTUP] = 2 * ONE, [DRAIN] = 2 * ONE, [CRUISE] = ONE, [UP] = 320,
+	[DOWN] = ONE, [EMPTY] = 0,
+};
+
+/* Start-up is over after so many rounds with less growth than a quarter. */
+#define STALLED_ROUNDS	3
+
+/* Rounds of CRUISE: at least, and up to so many more. */
+#define CRUISE_ROUNDS	3
+#define CRUISE_SPREAD	4
+
+/* Ages begin at multiples of this. */
+#define AGE_NS		(5 * WEFT_NS_PER_SEC)
+#define EMPTY_MAX_NS	(200 * WEFT_NS_PER_MS)
+
+/* Of a round's bytes: more than a sixth lost is no accident of the link. */
+#define LOSS_PARTS	6
+#define LOSS_SEGMENTS	8
+
+/* What a flow may have in the queue: see note "Share". */
+#define QUEUE_SEGMENTS	3
+/* And for so long, whatever it is. */
+#define SLACK_NS	(1 * WEFT_NS_PER_MS)
+#define SLACK_PARTS	8
+
+#define SPREAD_MAX_NS	(20 * WEFT_NS_PER_MS)
+
+static u64 rate_of(const struct weft_cc *cc)
+{
+	return max(cc->rate.bw[0], cc->rate.bw[1]);
+}
+
+static u64 min_rtt(const struct weft_cc *cc)
+{
+	u64 now = cc->rate.min_rtt_ns[0], before = cc->rate.min_rtt_ns[1];
+
+	return now && (now < before || !before) ? now : before;
+}
+
+static u64 scale(u64 x, u32 gain)
+{
+	return x / ONE * gain + x % ONE * gain / ONE;
+}
+
+/* Bytes that arrive at the flow's rate in @ns. */
+static u64 bytes_in(const struct weft_cc *cc, u64 ns)
+{
+	u64 us = div_u64(ns, WEFT_NS_PER_US);
+
+	return div_u64(min_t(u64, rate_of(cc), 1ULL << 40) *
+		       min_t(u64, us, 1U << 23), 1000000);
+}
+
+/* What is under way when the path is full and no queue stands. */
+static u64 pipe(const struct weft_cc *cc)
+{
+	return bytes_in(cc, min_rtt(cc));
+}
+
+/* Round-trip times above the least that are no queue. */
+static u64 slack_ns(const struct weft_cc *cc)
+{
+	return max(min_rtt(cc) / SLACK_PARTS, SLACK_NS) +
+	       2 * cc->rate.spread_ns;
+}
+
+/* Does a queue stand that is more than noise? By all of the last round. */
+static bool is_queued(const struct weft_cc *cc)
+{
+	const struct weft_rate *r = &cc->rate;
+
+	return r->last_rtt_ns > min_rtt(cc) + min_rtt(cc) / 4 +
+				2 * slack_ns(cc);
+}
+
+static void enter(struct weft_cc *cc, enum phase phase, u64 now)
+{
+	struct weft_rate *r = &cc->rate;
+
+	r->phase = phase;
+	r->phase_ns = now;
+	r->rounds = 0;
+}
+
+static void init(struct weft_cc *cc)
+{
+	cc->rate = (struct weft_rate){ .ceiling = WEFT_CWND_MAX };
+}
+
+static void note_rtt(struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	struct weft_rate *r = &cc->rate;
+	u64 rtt = ack->rtt_ns;
+
+	if (!rtt)
+		return;
+	if (!r->round_rtt_ns || rtt < r->round_rtt_ns)
+		r->round_rtt_ns = rtt;
+	r->sum_rtt_ns += rtt;
+	r->nr_rtt++;
+	if (!r->min_rtt_ns[0] || rtt < r->min_rtt_ns[0])
+		r->min_rtt_ns[0] = rtt;
+}
+
+static void note_bw(struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	struct weft_rate *r = &cc->rate;
+
+	/* What the program held back says only that more is possible. */
+	if (ack->rate && (!ack->rate_limited || ack->rate >= rate_of(cc)))
+		r->bw[0] = max(r->bw[0], ack->rate);
+}
+
+/* The next cycle of probing: what was measured before the last is void. */
+static void turn_cycle(struct weft_cc *cc)
+{
+	struct weft_rate *r = &cc->rate;
+
+	r->full_bw = rate_of(cc);
+	/* A program that wrote little measured nothing. */
+	if (!r->bw[0])
+		return;
+	r->bw[1] = r->bw[0];
+	r->bw[0] = 0;
+}
+
+static bool is_losing(const struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	const struct weft_rate *r = &cc->rate;
+	u64 lost = ack->lost - r->lost;
+	u64 all = ack->lost + ack->delivered - r->sent;
+
+	return lost >= LOSS_SEGMENTS * (u64)cc->mss && lost * LOSS_PARTS > all;
+}
+
+static void judge_startup(struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	struct weft_rate *r = &cc->rate;
+	u64 bw = rate_of(cc);
+
+	if (is_losing(cc, ack) || is_queued(cc)) {
+		enter(cc, DRAIN, ack->now);
+	} else if (bw >= r->full_bw + r->full_bw / 4) {
+		r->full_bw = bw;
+		r->stalled = 0;
+	} else if (!ack->rate_limited && ++r->stalled >= STALLED_ROUNDS) {
+		enter(cc, DRAIN, ack->now);
+	}
+}
+
+static void judge_up(struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	struct weft_rate *r = &cc->rate;
+	u64 bw = rate_of(cc);
+
+	if (r->rounds < 2 && !is_losing(cc, ack))
+		return;
+	/* It grew by much, and no queue did: the path is better than it was. */
+	if (bw >= r->full_bw + r->full_bw / 8 && !is_losing(cc, ack) &&
+	    !is_queued(cc)) {
+		r->full_bw = bw;
+		r->stalled = 0;
+		enter(cc, STARTUP, ack->now);
+	} else {
+		enter(cc, DOWN, ack->now);
+	}
+}
+
+static void judge_cruise(struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	struct weft_rate *r = &cc->rate;
+
+	if (r->rounds < CRUISE_ROUNDS + r->spin % CRUISE_SPREAD)
+		return;
+	r->spin = r->spin * 5 + 1 + (u8)div_u64(ack->now, 1000);
+	turn_cycle(cc);
+	enter(cc, UP, ack->now);
+}
+
+static void judge_loss(struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	struct weft_rate *r = &cc->rate;
+	u64 ceiling = r->ceiling;
+
+	if (is_losing(cc, ack))
+		ceiling = scale(ack->prior_in_flight, 218);
+	else if (ceiling < WEFT_CWND_MAX)
+		ceiling += ceiling / 16 + cc->mss;
+	r->ceiling = clamp_t(u64, ceiling, QUEUE_SEGMENTS * cc->mss,
+			     WEFT_CWND_MAX);
+}
+
+static void note_spread(struct weft_cc *cc)
+{
+	struct weft_rate *r = &cc->rate;
+	u64 mean, spread;
+
+	if (!r->nr_rtt)
+		return;
+	mean = div_u64(r->sum_rtt_ns, r->nr_rtt);
+	spread = min(mean - r->round_rtt_ns, SPREAD_MAX_NS);
+	/* Elsewhere the queue itself grows or falls within a round. */
+	if (r->phase == CRUISE)
+		r->spread_ns = r->spread_ns - r->spread_ns / 4 + spread / 4;
+	r->last_rtt_ns = r->round_rtt_ns;
+	r->round_rtt_ns = 0;
+	r->sum_rtt_ns = 0;
+	r->nr_rtt = 0;
+}
+
+static void note_round(struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	struct weft_rate *r = &cc->rate;
+
+	if (ack->prior_delivered < r->round_end)
+		return;
+	r->round_end = ack->delivered;
+	note_spread(cc);
+	if (r->rounds < 255)
+		r->rounds++;
+	judge_loss(cc, ack);
+	if (r->phase == STARTUP)
+		judge_startup(cc, ack);
+	else if (r->phase == UP)
+		judge_up(cc, ack);
+	else if (r->phase == CRUISE)
+		judge_cruise(cc, ack);
+	r->lost = ack->lost;
+	r->sent = ack->lost + ack->delivered;
+}
+
+/* See note "Age". */
+static void note_age(struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	struct weft_rate *r = &cc->rate;
+
+	if (r->phase == EMPTY &&
+	    (ack->in_flight < 2 * cc->mss ||
+	     ack->now - r->phase_ns > EMPTY_MAX_NS)) {
+		enter(cc, CRUISE, ack->now);
+		return;
+	}
+	if (ack->now - r->age_ns < AGE_NS)
+		return;
+	r->age_ns = ack->now - (ack->now - div64_u64(ack->now, AGE_NS) * AGE_NS);
+	r->min_rtt_ns[1] = r->min_rtt_ns[0];
+	r->min_rtt_ns[0] = 0;
+	/* A flow that is starting looks at its own queue alone. */
+	if (r->phase != STARTUP)
+		enter(cc, EMPTY, ack->now);
+}
+
+/* Phases that end with the queue. */
+static void note_flight(struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	struct weft_rate *r = &cc->rate;
+
+	if ((r->phase == DRAIN && r->rounds > 4) ||
+	    (r->phase == DOWN && r->rounds > 1) ||
+	    ((r->phase == DRAIN || r->phase == DOWN) &&
+	     ack->in_flight <= pipe(cc)))
+		enter(cc, CRUISE, ack->now);
+}
+
+static u64 target(const struct weft_cc *cc)
+{
+	const struct weft_rate *r = &cc->rate;
+	u64 window = scale(pipe(cc), window_gain[r->phase]);
+
+	if (r->phase == EMPTY)
+		return 0;
+	window += bytes_in(cc, slack_ns(cc)) + QUEUE_SEGMENTS * cc->mss;
+	return min_t(u64, window, r->ceiling);
+}
+
+static void set_window(struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	u64 most = target(cc);
+	u64 cwnd = cc->cwnd;
+
+	/* Start-up does not shrink what it has no better number for. */
+	if (cc->rate.phase == STARTUP) {
+		if (cwnd < most || ack->delivered < 3 * cwnd)
+			cwnd += ack->acked;
+	} else {
+		cwnd = min(cwnd + ack->acked, most);
+	}
+	cc->cwnd = clamp_t(u64, cwnd, cc->rate.phase == EMPTY ? 1 : QUEUE_SEGMENTS * cc->mss,
+			   WEFT_CWND_MAX);
+}
+
+static void set_pace(struct weft_cc *cc)
+{
+	struct weft_rate *r = &cc->rate;
+	u64 bw = rate_of(cc);
+
+	if (!bw || min_rtt(cc) < WEFT_BURST_NS / 2) {
+		cc->pacing_rate = 0;
+		return;
+	}
+	/* A little below what was measured: no queue is to stand. */
+	cc->pacing_rate = max_t(u64, scale(bw - bw / 128, pace_gain[r->phase]), 1);
+}
+
+static void acked(struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	note_rtt(cc, ack);
+	note_bw(cc, ack);
+	note_round(cc, ack);
+	note_flight(cc, ack);
+	note_age(cc, ack);
+	set_pace(cc);
+	set_window(cc, ack);
+}
+
+/* An episode of loss alone is nothing; what is too much, a round trip tells. */
+static void reduce(struct weft_cc *cc, bool timeout, u64 now)
+{
+}
+
+/* What is known of the path is paced, so that it may be used at once. */
+static void idle(struct weft_cc *cc)
+{
+}
+
+const struct weft_cc_ops weft_cc_rate = {
+	.name	= "rate",
+	.init	= init,
+	.acked	= acked,
+	.reduce	= reduce,
+	.idle	= idle,
+};

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What flows get of a bad path and of each other: the numbers that this
+ * transport promises, each with the room that other seeds need.
+ */
+#include <linux/minmax.h>
+#include <linux/module.h>
+#include <linux/string.h>
+
+#include "crowd.h"
+#include "sim.h"
+
+#define MSS		1436
+#define PERCENT		10000
+
+/* A build may ask for longer runs. */
+#ifndef CROWD_SECONDS
+#define CROWD_SECONDS	8
+#endif
+
+/* 100 Mbit/s, 50 ms of queue, one flow, measured after the first 2 s. */
+static struct crowd_params *link(struct kunit *test, u32 rtt_ms)
+{
+	struct crowd_params *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	p->seed = 1;
+	p->mss = MSS;
+	p->window = 4 << 20;
+	p->ns_per_byte = 80;
+	p->queue = 625000;
+	p->delay_ns = rtt_ms * SIM_MS / 2;
+	p->from_ns = 2 * SIM_SEC;
+	p->to_ns = (2 + CROWD_SECONDS) * SIM_SEC;
+	p->nr_flows = 1;
+	return p;
+}
+
+static struct crowd *ran(struct kunit *test, const struct crowd_params *p)
+{
+	struct crowd *c = crowd_alloc(test);
+	const char *fault = crowd_run(c, p);
+
+	KUNIT_EXPECT_TRUE_MSG(test, !fault, "%s", fault ? fault : "");
+	return c;
+}
+
+/* One flow, and what is at least to arrive, per mille of the link. */
+static const struct alone {
+	const char	*name;
+	u32		goodput;
+	u32		rtt_ms;
+	u32		loss;
+	u64		jitter_ns;
+	u64		late_ns;
+	u64		heap_ns;
+} paths[] = {
+	{ .name = "clean", .goodput = 970, .rtt_ms = 10 },
+	{ .name = "loss 1 percent", .goodput = 960, .rtt_ms = 10,
+	  .loss = PERCENT },
+	{ .name = "loss 5 percent", .goodput = 910, .rtt_ms = 10,
+	  .loss = 5 * PERCENT },
+	{ .name = "loss 1 percent, late timers", .goodput = 960, .rtt_ms = 10,
+	  .loss = PERCENT, .late_ns = 2 * SIM_MS },
+	{ .name = "jitter, loss 0.1 percent", .goodput = 950, .rtt_ms = 10,
+	  .loss = PERCENT / 10, .jitter_ns = 3 * SIM_MS },
+	{ .name = "acknowledgments in heaps", .goodput = 950, .rtt_ms = 10,
+	  .heap_ns = 5 * SIM_MS },
+	{ .name = "100 ms, loss 1 percent", .goodput = 820, .rtt_ms = 100,
+	  .loss = PERCENT },
+	{ .name = "2 ms, loss 1 percent", .goodput = 960, .rtt_ms = 2,
+	  .loss = PERCENT },
+};
+
+static void describe(const struct alone *path, char *desc)
+{
+	strscpy(desc, path->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(paths, paths, describe);
+
+static void crowd__alone(struct kunit *test)
+{
+	const struct alone *path = test->param_value;
+	struct crowd_params *p = link(test, path->rtt_ms);
+	struct crowd *c;
+
+	p->loss = path->loss;
+	p->jitter_ns = path->jitter_ns;
+	p->late_ns = path->late_ns;
+	p->heap_ns = path->heap_ns;
+	c = ran(test, p);
+	KUNIT_EXPECT_GE(test, crowd_goodput(c), path->goodput);
+	KUNIT_EXPECT_LT(test, crowd_spurious(c), PERCENT);
+}
+
+/* The alternatives fill a clean link, too. */
+static void crowd__alone_by_other_algorithms(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 1; weft_cc_at(i); i++) {
+		struct crowd_params *p = link(test, 10);
+		struct crowd *c;
+
+		p->flow[0].cc = weft_cc_at(i);
+		c = ran(test, p);
+		KUNIT_EXPECT_GE_MSG(test, crowd_goodput(c), 950, "%s",
+				    weft_cc_at(i)->name);
+	}
+}
+
+static struct crowd_params *staggered(struct kunit *test, u32 flows,
+				      u64 gap_ns)
+{
+	struct crowd_params *p = link(test, 10);
+	u32 i;
+
+	p->nr_flows = flows;
+	for (i = 0; i < flows; i++)
+		p->flow[i].start_ns = i * gap_ns;
+	return p;
+}
+
+/* Those that come late get as much as those that were there. */
+static void crowd__ten_flows_share(struct kunit *test)
+{
+	struct crowd_params *p = staggered(test, 10, 500 * SIM_MS);
+	struct crowd *c;
+
+	p->from_ns = 10 * SIM_SEC;
+	p->to_ns = 20 * SIM_SEC;
+	c = ran(test, p);
+	KUNIT_EXPECT_GE(test, crowd_goodput(c), 980);
+	KUNIT_EXPECT_GE(test, crowd_jain(c), 970);
+	KUNIT_EXPECT_GE(test, crowd_least(c), 700);
+	KUNIT_EXPECT_LE(test, c->queue_most_ns, 25 * SIM_MS);
+}
+
+/* Less than a segment a round trip for each: nobody starves. */
+static void crowd__many_flows_share(struct kunit *test)
+{
+	struct crowd_params *p = staggered(test, 55, 90 * SIM_MS);
+	struct crowd *c;
+
+	p->from_ns = 10 * SIM_SEC;
+	p->to_ns = 20 * SIM_SEC;
+	c = ran(test, p);
+	KUNIT_EXPECT_GE(test, crowd_goodput(c), 980);
+	KUNIT_EXPECT_GE(test, crowd_least(c), 400);
+}
+
+/* 64 bytes there and back while four others fill the link; 2 ms are empty. */
+static void crowd__short_messages_beside_bulk(struct kunit *test)
+{
+	struct crowd_params *p = link(test, 2);
+	struct crowd *c;
+
+	p->nr_flows = 5;
+	p->flow[4].ask = 64;
+	p->flow[4].gap_ns = 5 * SIM_MS;
+	p->flow[4].start_ns = SIM_SEC;
+	c = ran(test, p);
+	KUNIT_EXPECT_GE(test, crowd_goodput(c), 960);
+	/* A fifth of what a full queue would make of it. */
+	KUNIT_EXPECT_LE(test, crowd_answer_us(c, 990), 10400);
+	KUNIT_EXPECT_LE(test, crowd_answer_us(c, 500), 7000);
+}
+
+static void crowd__the_rate_changes(struct kunit *test)
+{
+	struct crowd_params *p = link(test, 10);
+	struct crowd *c;
+
+	p->to_ns = 16 * SIM_SEC;
+	p->change[0] = (struct crowd_change){ 4 * SIM_SEC, 800 };
+	p->change[1] = (struct crowd_change){ 10 * SIM_SEC, 80 };
+	c = ran(test, p);
+	KUNIT_EXPECT_LE(test, crowd_full_ns(c, 10 * SIM_SEC, 930), 2 * SIM_SEC);
+	/* A tenth of the link is enough in between, and two seconds later. */
+	KUNIT_EXPECT_LE(test, crowd_full_ns(c, 6 * SIM_SEC, 93), 200 * SIM_MS);
+}
+
+static void crowd__the_link_is_down_for_5_s(struct kunit *test)
+{
+	struct crowd_params *p = link(test, 10);
+	struct crowd *c;
+
+	p->to_ns = 16 * SIM_SEC;
+	p->change[0] = (struct crowd_change){ 4 * SIM_SEC, 0 };
+	p->change[1] = (struct crowd_change){ 9 * SIM_SEC, 80 };
+	c = ran(test, p);
+	KUNIT_EXPECT_LE(test, crowd_full_ns(c, 9 * SIM_SEC, 930), 2 * SIM_SEC);
+}
+
+/* One packet for two full segments; besides, some at both ends of the flow. */
+static void crowd__acknowledgments_are_few(struct kunit *test)
+{
+	struct crowd *c = ran(test, link(test, 10));
+
+	KUNIT_EXPECT_LE(test, c->end[0][1].acks,
+			c->end[0][0].frames / 2 + 100);
+}
+
+static struct kunit_case crowd_cases[] = {
+	KUNIT_CASE_PARAM(crowd__alone, paths_gen_params),
+	KUNIT_CASE(crowd__alone_by_other_algorithms),
+	KUNIT_CASE(crowd__ten_flows_share),
+	KUNIT_CASE(crowd__many_flows_share),
+	KUNIT_CASE(crowd__short_messages_beside_bulk),
+	KUNIT_CASE(crowd__the_rate_changes),
+	KUNIT_CASE(crowd__the_link_is_down_for_5_s),
+	KUNIT_CASE(crowd__acknowledgments_are_few),
+	{}
+};
+
+static struct kunit_suite crowd_suite = {
+	.name = "weft_crowd",
+	.test_cases = crowd_cases,
+};
+
+kunit_test_suite(crowd_suite);
