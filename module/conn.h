@@ -75,6 +75,10 @@ struct weft_conn {
 #define WEFT_EV_NODE_UP		1
 #define WEFT_EV_NODE_DOWN	2
 
+/** weft_conn_init() - at load; weft_conn_exit() when no RCU callback is left */
+int weft_conn_init(void);
+void weft_conn_exit(void);
+
 int weft_conn_init_net(struct weft_net *wn);
 void weft_conn_exit_net(struct weft_net *wn);
 

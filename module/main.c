@@ -8,7 +8,9 @@
 #include <linux/weft.h>
 
 #include "af.h"
+#include "conn.h"
 #include "net.h"
+#include "node.h"
 #include "path.h"
 
 atomic_t weft_live = ATOMIC_INIT(0);
@@ -98,9 +100,15 @@ static int __init weft_init(void)
 	err = check_parameters();
 	if (err)
 		return err;
-	err = weft_af_init();
+	err = weft_node_init();
 	if (err)
 		return err;
+	err = weft_conn_init();
+	if (err)
+		goto err_node;
+	err = weft_af_init();
+	if (err)
+		goto err_conn;
 	err = weft_net_init();
 	if (err)
 		goto err_af;
@@ -124,6 +132,10 @@ err_net:
 	weft_net_exit();
 err_af:
 	weft_af_exit();
+err_conn:
+	weft_conn_exit();
+err_node:
+	weft_node_exit();
 	return err;
 }
 
@@ -134,6 +146,8 @@ static void __exit weft_exit(void)
 	weft_offload_exit();
 	weft_net_exit();
 	weft_af_exit();
+	weft_conn_exit();
+	weft_node_exit();
 }
 
 module_init(weft_init);

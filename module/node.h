@@ -221,6 +221,10 @@ static inline void weft_node_heard(struct weft_node *node, bool at_place)
 /** weft_node_spoke() - a packet went to the node's place */
 void weft_node_spoke(struct weft_node *node);
 
+/** weft_node_init() - at load; weft_node_exit() when no RCU callback is left */
+int weft_node_init(void);
+void weft_node_exit(void);
+
 int weft_node_init_net(struct weft_net *wn);
 /**
  * weft_node_exit_net() - kill all nodes and let none be made any more
