@@ -10,6 +10,7 @@
 
 #include "af.h"
 #include "conn.h"
+#include "fault.h"
 #include "listen.h"
 #include "local.h"
 #include "node.h"
@@ -110,6 +111,8 @@ struct sock *weft_sock_alloc(struct net *net, struct socket *sock, int type,
 	struct weft_sock *wsk;
 	struct sock *sk;
 
+	if (weft_fault(WEFT_FAULT_ALLOC))
+		return NULL;
 	sk = sk_alloc(net, weft_family_number, gfp, &weft_proto, kern);
 	if (!sk)
 		return NULL;
@@ -195,6 +198,7 @@ static void let_peer_go(struct sock *sk)
 
 	if (!peer)
 		return;
+	weft_fault_delay();
 	WRITE_ONCE(weft_sk(sk)->peer, NULL);
 	wake_peer(peer);
 	sock_put(peer);

@@ -10,6 +10,7 @@
 #include <net/sock.h>
 
 #include "conn.h"
+#include "fault.h"
 #include "listen.h"
 #include "node.h"
 #include "path.h"
@@ -91,6 +92,8 @@ static struct weft_conn *alloc_conn(struct sock *sk, struct weft_node *node,
 {
 	struct weft_conn *conn;
 
+	if (weft_fault(WEFT_FAULT_ALLOC))
+		return NULL;
 	conn = kmem_cache_zalloc(conn_cache, gfp);
 	if (!conn)
 		return NULL;
@@ -150,6 +153,7 @@ static int link_conn(struct weft_conn *conn)
 					    flow_params);
 	if (err)
 		return err;
+	weft_fault_delay();
 	spin_lock_bh(&node->lock);
 	if (node->state == WEFT_NODE_DEAD) {
 		/* Died since it was looked up: the caller asks anew. */
@@ -232,6 +236,8 @@ static void grow_arrays(struct weft_engine *e)
 	unsigned int n;
 	void *array;
 
+	if (weft_fault(WEFT_FAULT_ALLOC))
+		return;
 	n = weft_engine_wants_records(e);
 	if (n) {
 		array = kmalloc_array(n, sizeof(struct weft_record),
@@ -323,6 +329,8 @@ static struct sk_buff *alloc_packet(struct sock *sk, u32 linear)
 {
 	struct sk_buff *skb;
 
+	if (weft_fault(WEFT_FAULT_ALLOC))
+		return NULL;
 	skb = alloc_skb(WEFT_HEADROOM + linear, GFP_ATOMIC | __GFP_NOWARN);
 	if (!skb)
 		return NULL;
@@ -604,6 +612,8 @@ static struct sk_buff *pack(struct sock *sk, struct sk_buff *skb,
 	bool own = tail && weft_cb(tail)->own;
 	struct sk_buff *to = NULL;
 
+	if (weft_fault(WEFT_FAULT_ALLOC))
+		return NULL;
 	if (cb->len > WEFT_PACK_MAX || skb->truesize <= 2 * cb->len ||
 	    cb->own || !skb_page_frag_refill(cb->len, pfrag, GFP_ATOMIC | __GFP_NOWARN))
 		return NULL;
@@ -987,6 +997,7 @@ static void receive_owned(struct weft_conn *conn, struct weft_node *node,
 	int limit = READ_ONCE(sk->sk_rcvbuf) + READ_ONCE(sk->sk_sndbuf) +
 		    4 * window_of(sk);
 
+	weft_fault_delay();
 	bh_lock_sock(sk);
 	backlog_cb(skb)->conn = conn;
 	if (!sock_owned_by_user(sk))
@@ -1108,6 +1119,7 @@ static void event(struct sock *sk, int bit)
 {
 	struct weft_conn *conn;
 
+	weft_fault_delay();
 	bh_lock_sock(sk);
 	conn = conn_of(sk);
 	if (!conn)

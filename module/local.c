@@ -8,6 +8,7 @@
  */
 #include <net/sock.h>
 
+#include "fault.h"
 #include "listen.h"
 #include "local.h"
 #include "pieces.h"
@@ -90,6 +91,7 @@ int weft_local_connect(struct sock *sk, const struct in6_addr *to, u16 port,
 		sock_put(child);
 		goto put;
 	}
+	weft_fault_delay();
 	take_peer(sk, child);
 	sock_put(child);
 	*wake = listener;

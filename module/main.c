@@ -9,6 +9,7 @@
 
 #include "af.h"
 #include "conn.h"
+#include "fault.h"
 #include "net.h"
 #include "node.h"
 #include "path.h"
@@ -121,6 +122,7 @@ static int __init weft_init(void)
 	err = register_family();
 	if (err)
 		goto err_receive;
+	weft_fault_init();
 	say_hello();
 	return 0;
 
@@ -141,6 +143,7 @@ err_node:
 
 static void __exit weft_exit(void)
 {
+	weft_fault_exit();
 	weft_af_unregister();
 	weft_receive_exit();
 	weft_offload_exit();

@@ -5,6 +5,7 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 
+#include "fault.h"
 #include "link.h"
 #include "net.h"
 #include "node.h"
@@ -238,6 +239,7 @@ static bool bury(struct weft_node *node, int error, bool only_idle)
 		say_goodbye(node, &estate);
 	rcu_read_unlock();
 
+	weft_fault_delay();
 	drop_pending(wn, &estate.pending);
 	weft_conn_node_down(node);
 	weft_net_unuse_address(wn);
@@ -327,6 +329,8 @@ static struct weft_node *alloc_node(struct weft_net *wn,
 {
 	struct weft_node *node;
 
+	if (weft_fault(WEFT_FAULT_ALLOC))
+		return NULL;
 	node = kmem_cache_zalloc(node_cache, GFP_ATOMIC | __GFP_NOWARN);
 	if (!node)
 		return NULL;

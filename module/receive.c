@@ -6,6 +6,7 @@
 #include <net/checksum.h>
 #include <net/dst.h>
 
+#include "fault.h"
 #include "link.h"
 #include "net.h"
 #include "node.h"
@@ -170,6 +171,10 @@ static int receive_frame(struct sk_buff *skb, struct net_device *dev,
 		why = open_frame(skb, &pkt);
 	if (why != WEFT_STATS) {
 		weft_drop(wn, skb, why);
+		return NET_RX_DROP;
+	}
+	if (weft_fault(WEFT_FAULT_RX)) {
+		weft_drop(wn, skb, WEFT_STAT_drop_memory);
 		return NET_RX_DROP;
 	}
 	clean(skb);

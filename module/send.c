@@ -6,6 +6,7 @@
 #include <linux/skbuff.h>
 #include <net/checksum.h>
 
+#include "fault.h"
 #include "net.h"
 #include "node.h"
 #include "path.h"
@@ -123,6 +124,10 @@ static int transmit(struct sk_buff *skb, struct net_device *dev, const u8 *mac,
 		kfree_skb(skb);
 		return err;
 	}
+	if (weft_fault(WEFT_FAULT_TX)) {
+		kfree_skb(skb);
+		return 0;
+	}
 	err = dev_queue_xmit(skb);
 	return err == -ENETDOWN ? err : 0;
 }
@@ -145,9 +150,12 @@ void weft_send_hello(const struct net_device *dev, const struct in6_addr *to,
 
 static struct sk_buff *alloc_bare(void)
 {
-	struct sk_buff *skb = alloc_skb(WEFT_HEADROOM + BARE_TAILROOM,
-					GFP_ATOMIC | __GFP_NOWARN);
+	struct sk_buff *skb;
 
+	if (weft_fault(WEFT_FAULT_ALLOC))
+		return NULL;
+	skb = alloc_skb(WEFT_HEADROOM + BARE_TAILROOM,
+			GFP_ATOMIC | __GFP_NOWARN);
 	if (skb)
 		skb_reserve(skb, WEFT_HEADROOM);
 	return skb;

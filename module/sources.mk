@@ -28,6 +28,10 @@ weft-module-files := \
 	offload.c \
 	link.c
 
+# module/, on kernels with fault injection
+weft-fault-files := \
+	fault.c
+
 # module/proto/
 weft-proto-files := \
 	packet.c \
