@@ -8,6 +8,7 @@
 #   make fuzz          fuzz proto/ in user space; FUZZ_RUNS= TARGETS= choose, see tools/fuzz
 #   make kunit         the same as a KUnit module under User-Mode Linux
 #   make kselftest     socket tests in virtual machines; KERNELS="VERSION..." TESTS= ROADS= choose
+#   make bench         the scoreboard, side by side with every peer; tools/bench tells the choices
 #   make layers        the include order and the length of functions
 #   make lint          sparse, W=1 and shellcheck
 #   make clean
@@ -24,7 +25,7 @@ override OUT := $(abspath $(OUT))
 KBUILD = +$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) -C $(KDIR) CONFIG_DEBUG_INFO_BTF_MODULES= \
 	WEFT_CFLAGS="$(WEFT_CFLAGS)"
 
-.PHONY: module kdir check demo unit fuzz kunit kselftest layers lint clean
+.PHONY: module kdir check demo unit fuzz kunit kselftest bench layers lint clean
 
 module: kdir
 	@tools/link-tree $(OUT)
@@ -51,6 +52,9 @@ kunit:
 
 kselftest:
 	@tools/kselftest
+
+bench:
+	@tools/bench
 
 layers:
 	@tools/layers

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The families, each with the address of its ends and what its experts would set.
+ *
+ * The environment tells the addresses: BENCH_IP_A and BENCH_IP_B, WEFT_ADDR_A and WEFT_ADDR_B.
+ * AF_UNIX uses abstract names, TIPC service addresses, vsock its loopback.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <linux/sctp.h>
+#include <linux/tipc.h>
+#include <linux/vm_sockets.h>
+#include <linux/weft.h>
+
+#include "bench.h"
+
+#define ON_LOCAL	(1u << LOCAL)
+#define ON_BOTH		(1u << LOCAL | 1u << VETH)
+
+#define TIPC_SERVICE	18888
+
+/* Both ends may have one address: the active end's port is so much higher. */
+#define ACTIVE_PORTS	20000
+
+static const char *text_of(const char *what, bool active)
+{
+	char name[32];
+	const char *text;
+
+	snprintf(name, sizeof(name), "%s_%c", what, active ? 'A' : 'B');
+	text = getenv(name);
+	if (!text) {
+		fprintf(stderr, "bench: %s is not set\n", name);
+		exit(2);
+	}
+	return text;
+}
+
+static void weft_address(struct address *a, unsigned int port, bool active)
+{
+	struct sockaddr_weft *to = (struct sockaddr_weft *)&a->to;
+
+	to->sw_family = weft_family();
+	to->sw_port = htons(port + (active ? ACTIVE_PORTS : 0));
+	inet_pton(AF_INET6, text_of("WEFT_ADDR", active), to->sw_node);
+	a->len = sizeof(*to);
+}
+
+static void ip_address(struct address *a, unsigned int port, bool active)
+{
+	struct sockaddr_in *to = (struct sockaddr_in *)&a->to;
+
+	to->sin_family = AF_INET;
+	to->sin_port = htons(port + (active ? ACTIVE_PORTS : 0));
+	inet_pton(AF_INET, text_of("BENCH_IP", active), &to->sin_addr);
+	a->len = sizeof(*to);
+}
+
+static void unix_address(struct address *a, unsigned int port, bool active)
+{
+	struct sockaddr_un *to = (struct sockaddr_un *)&a->to;
+
+	to->sun_family = AF_UNIX;
+	a->len = offsetof(struct sockaddr_un, sun_path) + 1 +
+		 snprintf(to->sun_path + 1, 64, "bench-%u-%c", port, active ? 'A' : 'B');
+}
+
+static void tipc_address(struct address *a, unsigned int port, bool active)
+{
+	struct sockaddr_tipc *to = (struct sockaddr_tipc *)&a->to;
+
+	to->family = AF_TIPC;
+	to->addrtype = TIPC_SERVICE_ADDR;
+	to->scope = TIPC_CLUSTER_SCOPE;
+	to->addr.name.name.type = TIPC_SERVICE + active;
+	to->addr.name.name.instance = port;
+	a->len = sizeof(*to);
+}
+
+static void vsock_address(struct address *a, unsigned int port, bool active)
+{
+	struct sockaddr_vm *to = (struct sockaddr_vm *)&a->to;
+
+	to->svm_family = AF_VSOCK;
+	to->svm_cid = VMADDR_CID_LOCAL;
+	to->svm_port = port;
+	a->len = sizeof(*to);
+}
+
+static void hurry_tcp(int fd)
+{
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+}
+
+static void hurry_sctp(int fd)
+{
+	setsockopt(fd, IPPROTO_SCTP, SCTP_NODELAY, &(int){ 1 }, sizeof(int));
+}
+
+const struct family families[] = {
+	{ "weft", STREAM, 0, SOCK_STREAM, 0, ON_BOTH, weft_address },
+	{ "tcp", STREAM, AF_INET, SOCK_STREAM, 0, ON_BOTH, ip_address, hurry_tcp },
+	{ "unix", STREAM, AF_UNIX, SOCK_STREAM, 0, ON_LOCAL, unix_address },
+	{ "tipc", STREAM, AF_TIPC, SOCK_STREAM, 0, ON_BOTH, tipc_address },
+	{ "sctp", STREAM, AF_INET, SOCK_STREAM, IPPROTO_SCTP, ON_BOTH, ip_address, hurry_sctp },
+	{ "vsock", STREAM, AF_VSOCK, SOCK_STREAM, 0, ON_LOCAL, vsock_address },
+	{ "weft-seq", SEQ, 0, SOCK_SEQPACKET, 0, ON_BOTH, weft_address },
+	{ "unix-seq", SEQ, AF_UNIX, SOCK_SEQPACKET, 0, ON_LOCAL, unix_address },
+	{ "tipc-seq", SEQ, AF_TIPC, SOCK_SEQPACKET, 0, ON_BOTH, tipc_address },
+	{ "vsock-seq", SEQ, AF_VSOCK, SOCK_SEQPACKET, 0, ON_LOCAL, vsock_address },
+	{ "weft-dgram", DGRAM, 0, SOCK_DGRAM, 0, ON_BOTH, weft_address },
+	{ "udp", DGRAM, AF_INET, SOCK_DGRAM, 0, ON_BOTH, ip_address },
+	{ "unix-dgram", DGRAM, AF_UNIX, SOCK_DGRAM, 0, ON_LOCAL, unix_address },
+	{ "tipc-rdm", DGRAM, AF_TIPC, SOCK_RDM, 0, ON_BOTH, tipc_address },
+	{ "rds", DGRAM, AF_RDS, SOCK_SEQPACKET, 0, ON_BOTH, ip_address },
+	{ NULL }
+};
+
+static int domain_of(const struct family *f)
+{
+	return f->domain ? f->domain : weft_family();
+}
+
+/* The kernel has it: a socket can be made. */
+bool family_is_here(const struct family *f)
+{
+	int fd = socket(domain_of(f), f->type, f->protocol);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+void fill_address(const struct run *run, struct address *a, bool active)
+{
+	memset(a, 0, sizeof(*a));
+	run->f->fill_address(a, run->port, active);
+}
+
+/* An accepted socket does not inherit its buffers in every family, so it is tuned as well. */
+void tune_socket(const struct run *run, int fd)
+{
+	int bytes = BUFFER_BYTES;
+
+	if (!run->w->defaults &&
+	    (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0 ||
+	     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) < 0))
+		fail((struct run *)run, "setsockopt of the buffers");
+	if (run->w->hurry && run->f->hurry)
+		run->f->hurry(fd);
+}
+
+int make_socket(const struct run *run)
+{
+	int fd = socket(domain_of(run->f), run->f->type, run->f->protocol);
+
+	if (fd < 0)
+		fail((struct run *)run, "socket");
+	tune_socket(run, fd);
+	return fd;
+}
+
+void name_socket(const struct run *run, int fd, bool active)
+{
+	struct address a;
+
+	fill_address(run, &a, active);
+	if (bind(fd, (struct sockaddr *)&a.to, a.len) < 0)
+		fail((struct run *)run, "bind");
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Run every row of a road: all families of a workload in turn, A B C A B C, as often as
+ * BENCH_RUNS says. A row whose runs differ by more than TOLERANCE is run again, twice as long.
+ *
+ * The environment chooses: WEFT_ROAD, BENCH_WORKLOADS, BENCH_FAMILIES (names or their beginnings
+ * with a `*`), BENCH_RUNS, and where the ends are (family.c). Standard output has a line
+ * for each run:
+ *
+ *	run,WORKLOAD,ROAD,FAMILY,N,VALUE,METRIC,UNIT
+ *	count,WORKLOAD,ROAD,FAMILY,VALUE,COUNTER,UNIT
+ *	memory,memory,ROAD,FAMILY,VALUE,METRIC,UNIT
+ *	none,WORKLOAD,ROAD,FAMILY,WHY
+ *
+ * With BENCH_SMOKE each row is run once, with few operations: do the programs work?
+ * With BENCH_PROFILE the first row is run, once, for tools/bench-profile.
+ */
+#include <fnmatch.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "bench.h"
+
+/* Runs of a row may differ by so much, as a share of their median. */
+#define TOLERANCE	0.005
+#define WIDEN_MAX	3
+#define RUNS_MAX	16
+#define ROWS_MAX	16
+
+static const char *const road_names[ROADS] = { "local", "veth" };
+static const struct work *const work_tables[] = {
+	stream_works, pingpong_works, rate_works, connect_works, idle_works, bind_works,
+};
+
+/* A family's row of one workload. */
+struct row {
+	const struct family *f;
+	unsigned int n;
+	double value[RUNS_MAX];
+	unsigned int runs;
+	bool settled;
+	bool absent;
+};
+
+static struct run the_run;
+static unsigned int runs_wanted = 5;
+static unsigned int road;
+
+/* Is NAME one of the patterns in the environment's VARIABLE, or is that unset? */
+static bool is_chosen(const char *variable, const char *name)
+{
+	const char *text = getenv(variable);
+	char copy[1024], *word, *at;
+
+	if (!text || !*text)
+		return true;
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (word = strtok_r(copy, " ,", &at); word; word = strtok_r(NULL, " ,", &at))
+		if (fnmatch(word, name, 0) == 0)
+			return true;
+	return false;
+}
+
+static unsigned int widest(const struct work *w)
+{
+	return w->bytes ? ARENA_BYTES / w->bytes - 1 : UINT32_MAX;
+}
+
+static void prepare_run(const struct work *w, const struct row *row)
+{
+	static unsigned int port = 2000;
+
+	the_run.w = w;
+	the_run.f = row->f;
+	the_run.road = road;
+	the_run.n = row->n;
+	the_run.warm = (w->n < row->n ? w->n : row->n) / w->warm_share;
+	the_run.port = ++port;
+	memset(the_run.got, 0, w->bytes ? (row->n + 1) * (size_t)w->bytes : 0);
+}
+
+static void print_samples(const struct work *w, struct row *row)
+{
+	unsigned int i;
+	double value;
+
+	for (i = 0; i < the_run.s->samples; i++) {
+		value = ticks_to_unit(the_run.s->sample[i]) / row->n / w->divisor;
+		if (row->runs < RUNS_MAX)
+			row->value[row->runs++] = value;
+		printf("run,%s,%s,%s,%u,%.4f,%s,%s%s\n", w->name, road_names[road],
+		       row->f->name, row->n, value, w->metric, unit_of_time(), w->unit);
+	}
+	if (the_run.s->kb && w->idle >= 10000)
+		printf("memory,memory,%s,%s,%.0f,memory of an idle connection,bytes\n",
+		       road_names[road], row->f->name, the_run.s->kb * 1024.0 / (w->idle + 1));
+}
+
+static void run_row(const struct work *w, struct row *row)
+{
+	prepare_run(w, row);
+	if (run_once(&the_run)) {
+		print_samples(w, row);
+	} else {
+		row->absent = true;
+		printf("none,%s,%s,%s,%s\n", w->name, road_names[road], row->f->name,
+		       the_run.s->why);
+	}
+	fflush(stdout);
+}
+
+static void print_counts(const struct work *w, const struct row *row)
+{
+	unsigned long long values[COUNTERS];
+	double megabytes = (double)row->n * w->bytes / 1e6;
+	unsigned int i;
+
+	counters_read(values);
+	for (i = 0; i < COUNTERS; i++)
+		printf("count,%s,%s,%s,%.4f,%s,/operation\n", w->name, road_names[road],
+		       row->f->name, (double)values[i] / row->n, counter_names[i]);
+	if (w->divisor > 1)
+		printf("count,%s,%s,%s,%.4f,%s,/MB\n", w->name, road_names[road],
+		       row->f->name, values[SWITCHES] / megabytes, counter_names[SWITCHES]);
+}
+
+/* What the kernel did, in a run of its own. */
+static void count_row(const struct work *w, const struct row *row)
+{
+	if (counters_open()) {
+		prepare_run(w, row);
+		the_run.counting = true;
+		if (run_once(&the_run))
+			print_counts(w, row);
+		the_run.counting = false;
+	}
+	counters_close();
+	fflush(stdout);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* All runs but the two outermost agree. */
+static bool has_settled(struct row *row)
+{
+	unsigned int skip = row->runs >= 5;
+	double low, high, middle;
+
+	qsort(row->value, row->runs, sizeof(row->value[0]), by_value);
+	low = row->value[skip];
+	high = row->value[row->runs - 1 - skip];
+	middle = row->value[row->runs / 2];
+	return high - low <= TOLERANCE * middle;
+}
+
+static unsigned int settle_rows(const struct work *w, struct row *rows, unsigned int count)
+{
+	unsigned int i, open = 0;
+
+	for (i = 0; i < count; i++) {
+		struct row *row = &rows[i];
+
+		if (row->absent || row->settled)
+			continue;
+		row->settled = w->once || has_settled(row) || row->n * 2 > widest(w);
+		if (row->settled)
+			continue;
+		row->n *= 2;
+		row->runs = 0;
+		open++;
+	}
+	return open;
+}
+
+/* Few operations: each instruction of them is told to the host. */
+static void profile_row(const struct work *w, struct row *row)
+{
+	row->n = w->n / 4 ? w->n / 4 : 1;
+	the_run.profiling = true;
+	run_row(w, row);
+}
+
+static void smoke_rows(const struct work *w, struct row *rows, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		rows[i].n = rows[i].n / 50 + 1;
+		run_row(w, &rows[i]);
+	}
+}
+
+static void run_work(const struct work *w, struct row *rows, unsigned int count)
+{
+	unsigned int widened, i, r, runs = w->once ? 1 : runs_wanted;
+
+	for (widened = 0; widened <= WIDEN_MAX; widened++) {
+		for (r = 0; r < runs; r++)
+			for (i = 0; i < count; i++)
+				if (!rows[i].settled && !rows[i].absent)
+					run_row(w, &rows[i]);
+		if (!settle_rows(w, rows, count))
+			break;
+	}
+	for (i = 0; i < count; i++)
+		if (!rows[i].absent && !w->once)
+			count_row(w, &rows[i]);
+}
+
+static void consider(const struct work *w)
+{
+	struct row rows[ROWS_MAX] = { 0 };
+	const struct family *f;
+	unsigned int count = 0;
+
+	if (!(w->roads & 1u << road) || !is_chosen("BENCH_WORKLOADS", w->name))
+		return;
+	for (f = families; f->name && count < ROWS_MAX; f++) {
+		if (!(f->kind & w->kinds) || !(f->roads & 1u << road) ||
+		    !is_chosen("BENCH_FAMILIES", f->name))
+			continue;
+		if (!family_is_here(f)) {
+			printf("none,%s,%s,%s,this kernel does not have it\n", w->name,
+			       road_names[road], f->name);
+			continue;
+		}
+		rows[count].n = w->n < widest(w) ? w->n : widest(w);
+		rows[count++].f = f;
+	}
+	if (!count)
+		return;
+	fprintf(stderr, "bench: %s over %s\n", w->name, road_names[road]);
+	if (getenv("BENCH_PROFILE"))
+		profile_row(w, &rows[0]);
+	else if (getenv("BENCH_SMOKE"))
+		smoke_rows(w, rows, count);
+	else
+		run_work(w, rows, count);
+}
+
+/* What is sent: no two places alike, and the same in every run. */
+static void fill_arena(unsigned char *at)
+{
+	uint64_t *word = (uint64_t *)at, k;
+
+	for (k = 0; k < ARENA_BYTES / sizeof(*word); k++)
+		word[k] = (k + 1) * 0x9e3779b97f4a7c15ull ^ k >> 3;
+}
+
+static void *share(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED) {
+		perror("bench: mmap");
+		exit(2);
+	}
+	return p;
+}
+
+int main(void)
+{
+	const char *name = getenv("WEFT_ROAD"), *runs = getenv("BENCH_RUNS");
+	const struct work *w;
+	unsigned int i;
+
+	road = name && strcmp(name, "veth") == 0 ? VETH : LOCAL;
+	if (runs && atoi(runs) > 0)
+		runs_wanted = atoi(runs) < RUNS_MAX ? atoi(runs) : RUNS_MAX;
+	clock_init();
+	the_run.s = share(sizeof(*the_run.s));
+	the_run.sent = share(ARENA_BYTES);
+	the_run.got = share(ARENA_BYTES);
+	fill_arena(the_run.sent);
+	for (i = 0; i < sizeof(work_tables) / sizeof(work_tables[0]); i++)
+		for (w = work_tables[i]; w->name; w++)
+			consider(w);
+	return 0;
+}

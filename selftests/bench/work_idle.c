@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An epoll server with many idle connections beside one active: what a round of question and
+ * answer costs, and what the idle ones cost in memory, both ends together, before epoll knows
+ * them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define SAMPLES		5u
+/* The client runs ahead by no more connections than that, so no backlog overflows. */
+#define STEP		50u
+
+/* Tables of descriptors grow before memory is looked at. */
+static void make_room(struct run *run)
+{
+	int fd = fcntl(0, F_DUPFD, run->w->idle + 64);
+
+	if (fd < 0)
+		fail(run, "F_DUPFD");
+	close(fd);
+}
+
+static void forget_caches(struct run *run)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+
+	if (fd < 0 || write(fd, "3", 1) != 1)
+		fail(run, "drop_caches");
+	close(fd);
+}
+
+static void watch(struct run *run, int epoll, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+		fail(run, "epoll_ctl");
+}
+
+static void serve_rounds(struct run *run, int epoll, unsigned int rounds)
+{
+	struct epoll_event events[64];
+	size_t size = run->w->bytes;
+	int n, i;
+
+	while (rounds) {
+		n = epoll_wait(epoll, events, 64, -1);
+		for (i = 0; i < n; i++, rounds--) {
+			recv_all(run, events[i].data.fd, run->got, size);
+			send_all(run, events[i].data.fd, run->got, size);
+		}
+	}
+}
+
+static void serve_many(struct run *run)
+{
+	unsigned int i, total = run->w->idle + 1;
+	int *fds = calloc(total, sizeof(*fds));
+	int listener, epoll;
+
+	prepare_memory(run, 0, run->w->bytes);
+	make_room(run);
+	listener = listen_here(run, 2 * STEP);
+	for (i = 0; i < total; i++) {
+		fds[i] = accept_one(run, listener);
+		if (i % STEP == STEP - 1)
+			tell(run);
+	}
+	tell(run);
+	await(run);
+	epoll = epoll_create1(0);
+	for (i = 0; i < total; i++)
+		watch(run, epoll, fds[i]);
+	tell(run);
+	serve_rounds(run, epoll, run->warm + SAMPLES * run->n);
+	await(run);
+}
+
+/* Return: the active one, opened in the middle. */
+static int open_many(struct run *run)
+{
+	unsigned int i, total = run->w->idle + 1;
+	long before;
+	int active = -1, fd;
+
+	make_room(run);
+	await(run);
+	forget_caches(run);
+	before = available_kb();
+	for (i = 0; i < total; i++) {
+		fd = connect_there(run);
+		if (i == total / 2)
+			active = fd;
+		if (i % STEP == STEP - 1)
+			await(run);
+	}
+	await(run);
+	forget_caches(run);
+	run->s->kb = before - available_kb();
+	tell(run);
+	await(run);
+	return active;
+}
+
+static void ask_once(struct run *run, int fd, unsigned int i)
+{
+	size_t size = run->w->bytes;
+
+	send_all(run, fd, run->sent + i * size, size);
+	recv_all(run, fd, run->got + (i + 1) * size, size);
+}
+
+static void ask_one(struct run *run)
+{
+	size_t size = run->w->bytes;
+	unsigned int i, s;
+	int fd;
+
+	prepare_memory(run, run->n * size, (run->n + 1) * size);
+	fd = open_many(run);
+	for (i = 0; i < run->warm; i++)
+		ask_once(run, fd, i);
+	for (s = 0; s < SAMPLES; s++) {
+		mark_start(run);
+		for (i = 0; i < run->n; i++)
+			ask_once(run, fd, i);
+		mark_end(run);
+		verify(run, run->got + size, run->sent, run->n * size);
+	}
+	tell(run);
+}
+
+#define EPOLL(text, beside) {							\
+	.name = "epoll-" text, .kinds = STREAM | SEQ,				\
+	.roads = 1u << LOCAL | 1u << VETH, .hurry = true, .defaults = true,	\
+	.bytes = 64, .n = 400, .idle = beside, .warm_share = 2, .once = true,	\
+	.metric = "cost per round", .unit = "/round", .divisor = 1,		\
+	.passive = serve_many, .active = ask_one }
+
+const struct work idle_works[] = {
+	EPOLL("1", 1),
+	EPOLL("100", 100),
+	EPOLL("10000", 10000),
+	{ NULL }
+};
