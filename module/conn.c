@@ -4,9 +4,11 @@
  * runs in the ownership of the socket, unless said otherwise.
  */
 #include <linux/hrtimer.h>
+#include <linux/pkt_sched.h>
 #include <linux/rhashtable.h>
 #include <linux/skbuff_ref.h>
 #include <linux/slab.h>
+#include <net/proto_memory.h>
 #include <net/sock.h>
 
 #include "conn.h"
@@ -27,6 +29,8 @@
 #define WEFT_OOO_MAX		2048
 /* Room that is announced beyond the largest message, bytes. */
 #define WEFT_WINDOW_SPARE	4096
+/* A device that paces (fq) gets packets so long before they are to leave. */
+#define WEFT_AHEAD_NS		(4 * NSEC_PER_MSEC)
 
 static struct weft_conn *conn_of(const struct sock *sk)
 {
@@ -66,15 +70,31 @@ void weft_conn_exit_net(struct weft_net *wn)
 
 /* --- making and ending --- */
 
-static u32 window_of(const struct sock *sk)
+/* What the window is at first: one whole message always has room. */
+static u32 first_window(const struct sock *sk)
 {
 	return weft_sk(sk)->max_message + WEFT_WINDOW_SPARE;
+}
+
+/* Beyond this, buffers do not grow. */
+static bool is_memory_short(const struct sock *sk)
+{
+	return sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 1);
+}
+
+/* A program that chose its buffer keeps it; else it grows with the flow. */
+static u32 most_window(const struct sock *sk)
+{
+	if (sk->sk_userlocks & SOCK_RCVBUF_LOCK || is_memory_short(sk))
+		return 0;
+	return READ_ONCE(weft_sock_net(sk)->limits.rmem);
 }
 
 static void init_engine(struct sock *sk, struct weft_conn *conn)
 {
 	struct weft_params params = {
-		.rcv_window = window_of(sk),
+		.rcv_window = first_window(sk),
+		.rcv_window_max = most_window(sk),
 		.max_message = weft_sk(sk)->max_message,
 		.cc = weft_sk(sk)->cc,
 		.user_timeout_ns = WEFT_USER_TIMEOUT_SEC * (u64)NSEC_PER_SEC,
@@ -426,6 +446,27 @@ static void fill_names(struct sock *sk, struct weft_pkt *pkt)
 						 WEFT_TYPE_SEQPACKET;
 }
 
+/*
+ * What is no more than a message, and follows nothing of its own that it could
+ * overtake, is not to wait behind bulk in the device's queue.
+ */
+static bool is_short(const struct weft_engine *e, const struct weft_pkt *pkt)
+{
+	return e->in_flight + pkt->plen <= 2 * e->params.mss;
+}
+
+static void dress(struct sock *sk, struct sk_buff *skb,
+		  const struct weft_pkt *pkt, u64 now)
+{
+	const struct weft_engine *e = &conn_of(sk)->engine;
+
+	if (!skb->priority && is_short(e, pkt))
+		skb->priority = TC_PRIO_INTERACTIVE;
+	if (e->depart_ns > now)
+		skb_set_delivery_time(skb, ns_to_ktime(e->depart_ns),
+				      SKB_CLOCK_MONOTONIC);
+}
+
 static void transmit(struct sock *sk, struct weft_pkt *pkt, u64 now)
 {
 	struct weft_conn *conn = conn_of(sk);
@@ -440,6 +481,7 @@ static void transmit(struct sock *sk, struct weft_pkt *pkt, u64 now)
 		return;
 	}
 	fill_names(sk, &out);
+	dress(sk, skb, pkt, now);
 	if (pkt->kind == WEFT_RESET)
 		weft_count(conn->node->wn, WEFT_STAT_out_reset, 1);
 	/* Told before it leaves: an answer may come on this very CPU. */
@@ -481,6 +523,10 @@ static void send_all(struct sock *sk)
 	if (!weft_node_is_up(conn->node))
 		return;
 	update_mss(conn);
+	if (conn->engine.cc.pacing_rate)
+		weft_engine_set_ahead(&conn->engine,
+				      weft_node_has_fq(conn->node) ?
+				      WEFT_AHEAD_NS : 0);
 	for (;;) {
 		grow_arrays(&conn->engine);
 		if (!weft_engine_next(&conn->engine, now, &pkt))
@@ -576,6 +622,21 @@ int weft_conn_queue(struct sock *sk, struct weft_pieces *pieces,
 	return err;
 }
 
+/*
+ * The write queue holds what is under way and twice as much again, unless the
+ * program chose its size: a writer is woken when half of it is free.
+ */
+static void grow_sndbuf(struct sock *sk)
+{
+	u64 want = 3ULL * conn_of(sk)->engine.cc.cwnd + WEFT_WINDOW_SPARE;
+	int most = READ_ONCE(weft_sock_net(sk)->limits.wmem);
+
+	if (want <= sk->sk_sndbuf || sk->sk_sndbuf >= most ||
+	    sk->sk_userlocks & SOCK_SNDBUF_LOCK || is_memory_short(sk))
+		return;
+	WRITE_ONCE(sk->sk_sndbuf, (int)min_t(u64, want, most));
+}
+
 /* Bytes below snd_una are at the peer. */
 static void free_acked(struct sock *sk)
 {
@@ -591,6 +652,7 @@ static void free_acked(struct sock *sk)
 		sk_mem_uncharge(sk, skb->truesize);
 		consume_skb(skb);
 	}
+	grow_sndbuf(sk);
 	smp_mb();	/* room is made, then SOCK_NOSPACE is looked at */
 	if (weft_sock_is_writable(sk))
 		sk->sk_write_space(sk);
@@ -765,6 +827,16 @@ static void store(struct sock *sk, struct sk_buff *skb,
 }
 
 /*
+ * Memory for what is in a window: small packets need more of it than they
+ * carry, but a window that has grown carries large ones.
+ */
+static u64 most_memory(const struct weft_conn *conn)
+{
+	return 2 * (u64)READ_ONCE(conn->engine.window.bytes) +
+	       2 * (u64)first_window(conn->sk);
+}
+
+/*
  * May the payload be kept? Its truesize is what counts against the sender. What
  * the reader waits for may take more, so that a gap can always be filled.
  */
@@ -777,7 +849,7 @@ static bool can_keep(struct sock *sk, const struct sk_buff *skb,
 
 	if (!next && skb_queue_len(&conn->ooo) >= WEFT_OOO_MAX)
 		return false;
-	return used <= (next ? 8ULL : 4ULL) * window_of(sk) &&
+	return used <= (next ? 2 : 1) * most_memory(conn) &&
 	       weft_rmem_may(sk, skb->truesize);
 }
 
@@ -845,7 +917,9 @@ static void obey(struct sock *sk, u32 todo)
 		become_open(sk);
 	if (todo & WEFT_DO_EOF)
 		see_end(sk);
-	send_all(sk);
+	/* One answer to all packets of a batch: weft_conn_release_cb(). */
+	if (!conn_of(sk)->batch || todo & (WEFT_DO_DEAD | WEFT_DO_DONE))
+		send_all(sk);
 	if (todo & WEFT_DO_DEAD)
 		die(sk);
 	else if (todo & WEFT_DO_DONE)
@@ -962,7 +1036,11 @@ static struct backlog_cb *backlog_cb(struct sk_buff *skb)
 int weft_conn_backlog_rcv(struct sock *sk, struct sk_buff *skb)
 {
 	const struct weft_conn *of = backlog_cb(skb)->conn;
+	struct weft_conn *conn = conn_of(sk);
 	struct weft_pkt pkt;
+
+	if (conn)
+		conn->batch = true;
 
 	if (!weft_receive_parse(skb, &pkt)) {
 		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_memory);
@@ -994,8 +1072,9 @@ static void receive_owned(struct weft_conn *conn, struct weft_node *node,
 {
 	struct sock *sk = conn->sk;
 	struct weft_pkt own = *pkt;
-	int limit = READ_ONCE(sk->sk_rcvbuf) + READ_ONCE(sk->sk_sndbuf) +
-		    4 * window_of(sk);
+	int limit = min_t(u64, INT_MAX, READ_ONCE(sk->sk_rcvbuf) +
+					READ_ONCE(sk->sk_sndbuf) +
+					most_memory(conn));
 
 	weft_fault_delay();
 	bh_lock_sock(sk);
@@ -1156,7 +1235,7 @@ void weft_conn_release_cb(struct sock *sk)
 {
 	struct weft_conn *conn = conn_of(sk);
 
-	if (!conn || !READ_ONCE(conn->events))
+	if (!conn || (!READ_ONCE(conn->events) && !conn->batch))
 		return;
 	if (test_and_clear_bit(WEFT_EV_NODE_DOWN, &conn->events))
 		node_is_down(sk);
@@ -1164,6 +1243,10 @@ void weft_conn_release_cb(struct sock *sk)
 		node_is_up(sk);
 	if (test_and_clear_bit(WEFT_EV_TIMER, &conn->events))
 		tick(sk);
+	if (!conn->batch)
+		return;
+	conn->batch = false;
+	weft_conn_push(sk);
 }
 
 /* The next flow of a node's list, which goes to the end or leaves it. */
@@ -1315,7 +1398,8 @@ void weft_conn_read(struct sock *sk, u32 bytes)
 	conn->rx_read += bytes;
 	if (!conn->linked)
 		return;
-	weft_engine_admit(&conn->engine, conn->rx_read + window_of(sk));
+	conn->engine.window.most = most_window(sk);
+	weft_engine_read(&conn->engine, conn->rx_read, ktime_get_ns());
 	weft_conn_push(sk);
 }
 

@@ -35,6 +35,7 @@ struct weft_flow_key {
  * @timer: runs to weft_engine_deadline(); has no reference to the socket,
  *	whose end waits for it
  * @timer_at: when it fires, ns, WEFT_NEVER while it need not
+ * @batch: packets of the backlog are being taken, and answered together
  * @linked: in the tables; the engine is asked no more when it is not
  * @ooo: stored packets beyond the next byte to deliver, by offset
  * @rx_next: stream offset that goes into the receive queue next
@@ -55,6 +56,7 @@ struct weft_conn {
 	unsigned long		events;
 	struct hrtimer		timer;
 	u64			timer_at;
+	bool			batch;
 	bool			linked;
 
 	struct sk_buff_head	ooo;

@@ -18,6 +18,8 @@
 
 #define LIMIT_NODES	4096
 #define LIMIT_PENDING	64
+#define LIMIT_RMEM	(6 << 20)
+#define LIMIT_WMEM	(4 << 20)
 
 static void init_rate(struct ratelimit_state *rate, int per_sec)
 {
@@ -58,6 +60,8 @@ static void init_values(struct weft_net *wn, struct net *net)
 	spin_lock_init(&wn->socks_lock);
 	wn->limits.nodes = LIMIT_NODES;
 	wn->limits.pending = LIMIT_PENDING;
+	wn->limits.rmem = LIMIT_RMEM;
+	wn->limits.wmem = LIMIT_WMEM;
 	wn->cc = weft_cc_at(0);
 	init_rate(&wn->rate_who, WHO_PER_SEC);
 	init_rate(&wn->rate_bad, BAD_PER_SEC);

@@ -30,6 +30,8 @@ extern bool weft_check;
 struct weft_limits {
 	int	nodes;		/* other nodes known at once */
 	int	pending;	/* datagrams that wait for one node's answer */
+	int	rmem;		/* most that a window grows to, bytes */
+	int	wmem;		/* most that a write queue grows to, bytes */
 };
 
 /**

@@ -4,6 +4,7 @@
 
 #include <linux/random.h>
 #include <linux/slab.h>
+#include <net/sch_generic.h>
 
 #include "fault.h"
 #include "link.h"
@@ -721,6 +722,22 @@ u32 weft_node_mss(const struct weft_node *node, u32 *super_max)
 	rcu_read_unlock();
 	*super_max = max(min(most / mss, segs), 1U) * mss;
 	return mss;
+}
+
+bool weft_node_has_fq(const struct weft_node *node)
+{
+	const struct net_device *dev;
+	const struct Qdisc *qdisc;
+	bool has = false;
+
+	rcu_read_lock();
+	dev = READ_ONCE(node->dev);
+	if (dev) {
+		qdisc = rcu_dereference(netdev_get_tx_queue(dev, 0)->qdisc);
+		has = qdisc && !strcmp(qdisc->ops->id, "fq");
+	}
+	rcu_read_unlock();
+	return has;
 }
 
 u32 weft_node_dgram_max(const struct weft_node *node)

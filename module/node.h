@@ -194,6 +194,9 @@ static inline bool weft_node_is_up(const struct weft_node *node)
  */
 u32 weft_node_mss(const struct weft_node *node, u32 *super_max);
 
+/** weft_node_has_fq() - does its device keep packets until they are to leave? */
+bool weft_node_has_fq(const struct weft_node *node);
+
 /** weft_node_dgram_max() - payload of one DGRAM frame, bytes */
 u32 weft_node_dgram_max(const struct weft_node *node);
 

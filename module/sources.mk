@@ -40,6 +40,7 @@ weft-proto-files := \
 	rtx.c \
 	range.c \
 	rtt.c \
+	window.c \
 	cc.c \
 	cc_rate.c \
 	cc_cubic.c \
@@ -51,6 +52,7 @@ weft-kunit-files := \
 	marks_kunit.c \
 	range_kunit.c \
 	rtt_kunit.c \
+	window_kunit.c \
 	cc_kunit.c \
 	rtx_kunit.c \
 	engine_kunit.c \

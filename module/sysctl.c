@@ -16,6 +16,8 @@
 
 static const int most_nodes = 1 << 20;
 static const int most_pending = 1 << 12;
+static const int least_mem = 1 << 12;
+static const int most_mem = 1 << 30;
 
 static int do_node(WEFT_CTL_CONST struct ctl_table *table, int write,
 		   void *buffer, size_t *lenp, loff_t *ppos)
@@ -143,7 +145,7 @@ static const struct ctl_table template[] = {
 	WEFT_CTL_END
 };
 
-enum { CTL_NODES, CTL_PENDING };
+enum { CTL_NODES, CTL_PENDING, CTL_RMEM, CTL_WMEM };
 
 static const struct ctl_table limits_template[] = {
 	[CTL_NODES] = {
@@ -161,6 +163,22 @@ static const struct ctl_table limits_template[] = {
 		.proc_handler	= proc_dointvec_minmax,
 		.extra1		= SYSCTL_ONE,
 		.extra2		= (void *)&most_pending,
+	},
+	[CTL_RMEM] = {
+		.procname	= "rmem",
+		.maxlen		= sizeof(int),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= (void *)&least_mem,
+		.extra2		= (void *)&most_mem,
+	},
+	[CTL_WMEM] = {
+		.procname	= "wmem",
+		.maxlen		= sizeof(int),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= (void *)&least_mem,
+		.extra2		= (void *)&most_mem,
 	},
 	WEFT_CTL_END
 };
@@ -195,6 +213,8 @@ static struct ctl_table_header *register_limits(struct weft_net *wn)
 		return NULL;
 	table[CTL_NODES].data = &wn->limits.nodes;
 	table[CTL_PENDING].data = &wn->limits.pending;
+	table[CTL_RMEM].data = &wn->limits.rmem;
+	table[CTL_WMEM].data = &wn->limits.wmem;
 	header = register_net_sysctl_sz(wn->net, "net/weft/limits", table,
 					WEFT_CTL_ENTRIES(limits_template));
 	if (!header)

@@ -133,13 +133,16 @@ struct weft_delay {
  * @sum_rtt_ns: of all round-trip times in this round
  * @nr_rtt: of them
  * @spread_ns: by how much the mean of a round is above its least
- * @lost: bytes lost before this round
- * @sent: bytes lost or delivered before this round
+ * @lost: bytes lost before losses were last judged
+ * @known: bytes lost or delivered before that
  * @phase_ns: when the phase began
  * @ceiling: of bytes under way, by losses; WEFT_CWND_MAX without
  * @phase: enum of cc_rate.c
+ * @phase_before: EMPTY
+ * @cwnd_before: likewise
  * @rounds: ended in this phase
  * @stalled: rounds of start-up without growth
+ * @regrows: a timeout closed the window, and it is not open again
  * @spin: what makes cycles of several flows differ
  */
 struct weft_rate {
@@ -153,13 +156,16 @@ struct weft_rate {
 	u64	sum_rtt_ns;
 	u64	spread_ns;
 	u64	lost;
-	u64	sent;
+	u64	known;
 	u64	phase_ns;
 	u32	nr_rtt;
 	u32	ceiling;
+	u32	cwnd_before;
 	u8	phase;
+	u8	phase_before;
 	u8	rounds;
 	u8	stalled;
+	bool	regrows;
 	u8	spin;
 };
 

@@ -7,7 +7,8 @@
  *	STARTUP --no growth, or a queue--> DRAIN --queue gone--> CRUISE
  *	CRUISE --time--> UP --no growth--> DOWN --queue gone--> CRUISE
  *	UP --much growth--> STARTUP
- *	any --a new age--> EMPTY --nothing under way--> what it was, or CRUISE
+ *	any --a new age--> EMPTY --nothing under way--> LOOK
+ *	LOOK --a round trip--> CRUISE, or STARTUP where it was that
  *
  * Note "Cycle": in UP the flow asks for more than its share for a round trip,
  * in DOWN it takes back the queue that this made, in CRUISE it goes on at the
@@ -36,6 +37,7 @@ enum phase {
 	UP,
 	DOWN,
 	EMPTY,
+	LOOK,
 };
 
 /* Gains are parts of 256. */
@@ -43,12 +45,12 @@ enum phase {
 
 static const u16 pace_gain[] = {
 	[STARTUP] = 710, [DRAIN] = 90, [CRUISE] = ONE, [UP] = 320,
-	[DOWN] = 192, [EMPTY] = ONE,
+	[DOWN] = 192, [EMPTY] = ONE, [LOOK] = ONE / 2,
 };
 
 static const u16 window_gain[] = {
 	[STARTUP] = 2 * ONE, [DRAIN] = 2 * ONE, [CRUISE] = ONE, [UP] = 320,
-	[DOWN] = ONE, [EMPTY] = 0,
+	[DOWN] = ONE, [EMPTY] = 0, [LOOK] = ONE,
 };
 
 /* Start-up is over after so many rounds with less growth than a quarter. */
@@ -58,13 +60,17 @@ static const u16 window_gain[] = {
 #define CRUISE_ROUNDS	3
 #define CRUISE_SPREAD	4
 
-/* Ages begin at multiples of this. */
-#define AGE_NS		(5 * WEFT_NS_PER_SEC)
+/* Ages begin at multiples of this, or of twice, four times, ... as much. */
+#define AGE_NS		(2 * WEFT_NS_PER_SEC)
+#define AGE_ROUNDS	100
+#define AGE_MAX_NS	(32 * WEFT_NS_PER_SEC)
 #define EMPTY_MAX_NS	(200 * WEFT_NS_PER_MS)
 
-/* Of a round's bytes: more than a sixth lost is no accident of the link. */
+/* Of so many segments: more than a sixth lost is no accident of the link. */
+#define LOSS_SEGMENTS	32
 #define LOSS_PARTS	6
-#define LOSS_SEGMENTS	8
+#define LOSS_MIN	6
+#define LOSS_GAIN	218U
 
 /* What a flow may have in the queue: see note "Share". */
 #define QUEUE_SEGMENTS	3
@@ -177,9 +183,9 @@ static bool is_losing(const struct weft_cc *cc, const struct weft_cc_ack *ack)
 {
 	const struct weft_rate *r = &cc->rate;
 	u64 lost = ack->lost - r->lost;
-	u64 all = ack->lost + ack->delivered - r->sent;
+	u64 known = ack->lost + ack->delivered - r->known;
 
-	return lost >= LOSS_SEGMENTS * (u64)cc->mss && lost * LOSS_PARTS > all;
+	return lost >= LOSS_MIN * (u64)cc->mss && lost * LOSS_PARTS > known;
 }
 
 static void judge_startup(struct weft_cc *cc, const struct weft_cc_ack *ack)
@@ -226,17 +232,26 @@ static void judge_cruise(struct weft_cc *cc, const struct weft_cc_ack *ack)
 	enter(cc, UP, ack->now);
 }
 
+/* Small windows are judged by the losses of several rounds. */
 static void judge_loss(struct weft_cc *cc, const struct weft_cc_ack *ack)
 {
 	struct weft_rate *r = &cc->rate;
+	u64 known = ack->lost + ack->delivered;
 	u64 ceiling = r->ceiling;
 
-	if (is_losing(cc, ack))
-		ceiling = scale(ack->prior_in_flight, 218);
+	if (known - r->known < LOSS_SEGMENTS * (u64)cc->mss)
+		return;
+	/* An outage, or a window that is closed, says nothing of the queue. */
+	if (r->regrows || r->phase == EMPTY || r->phase == LOOK)
+		;
+	else if (is_losing(cc, ack))
+		ceiling = scale(cc->cwnd, LOSS_GAIN);
 	else if (ceiling < WEFT_CWND_MAX)
-		ceiling += ceiling / 16 + cc->mss;
-	r->ceiling = clamp_t(u64, ceiling, QUEUE_SEGMENTS * cc->mss,
+		ceiling += ceiling / 8 + cc->mss;
+	r->ceiling = clamp_t(u64, ceiling, WEFT_CWND_MIN_SEGMENTS * cc->mss,
 			     WEFT_CWND_MAX);
+	r->lost = ack->lost;
+	r->known = known;
 }
 
 static void note_spread(struct weft_cc *cc)
@@ -265,38 +280,66 @@ static void note_round(struct weft_cc *cc, const struct weft_cc_ack *ack)
 		return;
 	r->round_end = ack->delivered;
 	note_spread(cc);
-	if (r->rounds < 255)
+	if (r->rounds < 255 && !r->regrows)
 		r->rounds++;
-	judge_loss(cc, ack);
 	if (r->phase == STARTUP)
 		judge_startup(cc, ack);
 	else if (r->phase == UP)
 		judge_up(cc, ack);
 	else if (r->phase == CRUISE)
 		judge_cruise(cc, ack);
-	r->lost = ack->lost;
-	r->sent = ack->lost + ack->delivered;
+	else if (r->phase == LOOK)
+		enter(cc, r->phase_before, ack->now);
+	judge_loss(cc, ack);
 }
 
-/* See note "Age". */
+/* How long an age is: so long that looking costs little. */
+static u64 age_ns(const struct weft_cc *cc)
+{
+	u64 age = AGE_NS;
+
+	while (age < AGE_ROUNDS * min_rtt(cc) && age < AGE_MAX_NS)
+		age *= 2;
+	return age;
+}
+
+/*
+ * See note "Age". Nothing is under way: what may be is as before, at half the
+ * pace for a round trip, which meets no queue.
+ */
+static void look(struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	cc->cwnd = cc->rate.cwnd_before;
+	cc->rate.round_end = ack->delivered;
+	enter(cc, LOOK, ack->now);
+}
+
+static void begin_age(struct weft_cc *cc, u64 begun, u64 now)
+{
+	struct weft_rate *r = &cc->rate;
+	bool first = !r->age_ns;
+
+	/* The first age is the one that the flow began in. */
+	r->age_ns = begun;
+	if (first || r->phase == EMPTY || r->phase == LOOK)
+		return;
+	r->min_rtt_ns[1] = r->min_rtt_ns[0];
+	r->min_rtt_ns[0] = 0;
+	r->phase_before = r->phase == STARTUP ? STARTUP : CRUISE;
+	r->cwnd_before = cc->cwnd;
+	enter(cc, EMPTY, now);
+}
+
 static void note_age(struct weft_cc *cc, const struct weft_cc_ack *ack)
 {
 	struct weft_rate *r = &cc->rate;
+	u64 begun = div64_u64(ack->now, age_ns(cc)) * age_ns(cc);
 
-	if (r->phase == EMPTY &&
-	    (ack->in_flight < 2 * cc->mss ||
-	     ack->now - r->phase_ns > EMPTY_MAX_NS)) {
-		enter(cc, CRUISE, ack->now);
-		return;
-	}
-	if (ack->now - r->age_ns < AGE_NS)
-		return;
-	r->age_ns = ack->now - (ack->now - div64_u64(ack->now, AGE_NS) * AGE_NS);
-	r->min_rtt_ns[1] = r->min_rtt_ns[0];
-	r->min_rtt_ns[0] = 0;
-	/* A flow that is starting looks at its own queue alone. */
-	if (r->phase != STARTUP)
-		enter(cc, EMPTY, ack->now);
+	if (begun > r->age_ns)
+		begin_age(cc, begun, ack->now);
+	if (r->phase == EMPTY && (ack->in_flight < 2 * cc->mss ||
+				  ack->now - r->phase_ns > EMPTY_MAX_NS))
+		look(cc, ack);
 }
 
 /* Phases that end with the queue. */
@@ -328,13 +371,16 @@ static void set_window(struct weft_cc *cc, const struct weft_cc_ack *ack)
 	u64 cwnd = cc->cwnd;
 
 	/* Start-up does not shrink what it has no better number for. */
+	if (cwnd + ack->acked >= most && cc->rate.phase != EMPTY)
+		cc->rate.regrows = false;
 	if (cc->rate.phase == STARTUP) {
 		if (cwnd < most || ack->delivered < 3 * cwnd)
 			cwnd += ack->acked;
 	} else {
 		cwnd = min(cwnd + ack->acked, most);
 	}
-	cc->cwnd = clamp_t(u64, cwnd, cc->rate.phase == EMPTY ? 1 : QUEUE_SEGMENTS * cc->mss,
+	cc->cwnd = clamp_t(u64, cwnd, cc->rate.phase == EMPTY ? 1 :
+					WEFT_CWND_MIN_SEGMENTS * cc->mss,
 			   WEFT_CWND_MAX);
 }
 
@@ -365,6 +411,13 @@ static void acked(struct weft_cc *cc, const struct weft_cc_ack *ack)
 /* An episode of loss alone is nothing; what is too much, a round trip tells. */
 static void reduce(struct weft_cc *cc, bool timeout, u64 now)
 {
+	/* Rates of a window that a timeout closed are not those of the path. */
+	cc->rate.regrows |= timeout;
+}
+
+static void undo(struct weft_cc *cc)
+{
+	cc->rate.regrows = false;
 }
 
 /* What is known of the path is paced, so that it may be used at once. */
@@ -377,5 +430,6 @@ const struct weft_cc_ops weft_cc_rate = {
 	.init	= init,
 	.acked	= acked,
 	.reduce	= reduce,
+	.undo	= undo,
 	.idle	= idle,
 };

@@ -25,6 +25,8 @@
 /* Acknowledge at least every second full segment (RFC 5681 section 4.2). */
 #define ACK_SEGMENTS	2
 #define SEGMENT_MIN	536
+/* Of a window below this, the segment that fills it is acknowledged at once. */
+#define SMALL_WINDOW_SEGMENTS	4
 
 #define BACKOFF_MAX	16
 
@@ -86,6 +88,8 @@ void weft_engine_init(struct weft_engine *e, const struct weft_params *params)
 	e->params = *params;
 	e->rcv_limit = params->rcv_window;
 	e->rcv_room = params->rcv_window;
+	e->window.bytes = params->rcv_window;
+	e->window.most = params->rcv_window_max;
 	e->rcv_fin = WEFT_NEVER;
 	e->lost_from = WEFT_NEVER;
 	e->reorder_ns = WEFT_NEVER;
@@ -106,6 +110,11 @@ void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max)
 	e->params.super_max = clamp_t(u32, super_max, mss, WEFT_SUPER_MAX);
 	e->rcv_segment = min_t(u32, mss, SEGMENT_MIN);
 	weft_cc_resize(&e->cc, mss);
+}
+
+void weft_engine_set_ahead(struct weft_engine *e, u64 ns)
+{
+	e->ahead_ns = ns;
 }
 
 void weft_engine_set_cc(struct weft_engine *e, const struct weft_cc_ops *cc)
@@ -221,6 +230,9 @@ static void take_rtt(struct weft_engine *e, const struct weft_pkt *pkt,
 		return;
 	e->echoed = pkt->echo;
 	e->echoed_ns = now;
+	e->peer_held_ns = max(e->peer_held_ns - e->peer_held_ns / 64,
+			      min((u64)pkt->delay * WEFT_NS_PER_US,
+				  WEFT_ACK_HELD_MAX_NS));
 	weft_rtt_sample(&e->rtt, (u64)us * WEFT_NS_PER_US, now);
 	e->sample.rtt_ns = e->rtt.latest_ns;
 }
@@ -347,7 +359,7 @@ static bool is_worth_telling(const struct weft_engine *e)
 	u64 growth = e->rcv_room - e->rcv_limit;
 
 	return growth && growth >= min(2 * e->params.mss,
-				       e->params.rcv_window / 2);
+				       e->window.bytes / 2);
 }
 
 /*
@@ -376,20 +388,27 @@ static void delay_ack(struct weft_engine *e, u32 plen, u64 now)
 		e->ack_ns = now + WEFT_ACK_DELAY_NS;
 }
 
+/*
+ * RFC 5681 section 4.2: a gap that opens, or that something comes into, is
+ * news. What comes behind one is counted as what is in order: RACK needs no
+ * more.
+ */
 static u32 store_out_of_order(struct weft_engine *e,
-			      struct weft_range_set *held)
+			      struct weft_range_set *held, u32 plen, u64 now)
 {
-	e->ack_now = true;
-	if (!weft_range_add(held, &e->take, &e->last_range))
-		return 0;
+	bool added = weft_range_add(held, &e->take, &e->last_range);
+
+	if (!added || held->nr != e->nr_ranges)
+		e->ack_now = true;
+	else
+		delay_ack(e, plen, now);
 	e->nr_ranges = held->nr;
-	return WEFT_DO_STORE;
+	return added ? WEFT_DO_STORE : 0;
 }
 
 static u32 store_in_order(struct weft_engine *e, struct weft_range_set *held,
 			  u32 plen, u64 now)
 {
-	/* RFC 5681 section 4.2: a gap that closes is news. */
 	if (e->nr_ranges)
 		e->ack_now = true;
 	e->rcv_nxt = e->take.end;
@@ -416,7 +435,7 @@ static u32 take_bytes(struct weft_engine *e, const struct weft_pkt *pkt,
 		return 0;
 	}
 	if (e->take.start > e->rcv_nxt)
-		return store_out_of_order(e, &held);
+		return store_out_of_order(e, &held, pkt->plen, now);
 	return store_in_order(e, &held, pkt->plen, now);
 }
 
@@ -434,6 +453,8 @@ static u32 take_payload(struct weft_engine *e, const struct weft_pkt *pkt,
 			return 0;
 	}
 	todo = take_bytes(e, pkt, now);
+	if (pkt->flags & WEFT_F_PROMPT)
+		e->ack_now = true;
 	return todo | take_eof(e);
 }
 
@@ -575,6 +596,12 @@ void weft_engine_admit(struct weft_engine *e, u64 limit)
 		e->ack_now = true;
 }
 
+void weft_engine_read(struct weft_engine *e, u64 offset, u64 now)
+{
+	weft_window_read(&e->window, offset, e->rtt.srtt_ns, now);
+	weft_engine_admit(e, offset + e->window.bytes);
+}
+
 void weft_engine_kick(struct weft_engine *e, u64 now)
 {
 	if (is_in(e, IN(OPENING) | IN(ACCEPTED))) {
@@ -652,6 +679,21 @@ static bool fill_opened(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
 	return true;
 }
 
+/*
+ * The segment that fills a small window, and one that asks whether the path
+ * still lives, are not to wait for the peer's acknowledgment timer.
+ */
+static bool is_prompt(const struct weft_engine *e, u32 plen)
+{
+	u32 mss = e->params.mss;
+
+	if (plen > mss)
+		return false;
+	return e->tail_due || e->backoff ||
+	       (e->cc.cwnd < SMALL_WINDOW_SEGMENTS * mss &&
+		e->in_flight + plen + mss > e->cc.cwnd);
+}
+
 /* Bytes [start, end) as one packet; the stream's end goes with one segment. */
 static bool fill_bytes(struct weft_engine *e, struct weft_pkt *pkt,
 		       const struct weft_range *bytes, u64 now)
@@ -667,6 +709,8 @@ static bool fill_bytes(struct weft_engine *e, struct weft_pkt *pkt,
 		plen -= plen % mss;
 	}
 	pkt->plen = plen;
+	if (is_prompt(e, plen))
+		pkt->flags |= WEFT_F_PROMPT;
 	return true;
 }
 
@@ -741,13 +785,22 @@ static bool pick_new(struct weft_engine *e, struct weft_range *bytes, u32 room)
 	return bytes->end > bytes->start;
 }
 
-/* RFC 8985 section 7.3: a new segment, or else the last one once more. */
+/*
+ * RFC 8985 section 7.3: a new segment, or else the last one once more. Where the
+ * window has no room for what was lost, that comes first.
+ */
 static bool pick_tail(struct weft_engine *e, struct weft_range *bytes)
 {
+	struct weft_record *lost = weft_rtx_find_lost(e);
 	unsigned int i = e->nr_recs;
 
 	if (!e->tail_due)
 		return false;
+	if (lost) {
+		bytes->start = lost->start;
+		bytes->end = min(lost->end, lost->start + e->params.mss);
+		return true;
+	}
 	if (pick_new(e, bytes, e->params.mss))
 		return true;
 	while (i--) {
@@ -802,9 +855,12 @@ static bool fill_stream(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
 		note_why(e, now);
 		return false;
 	}
-	e->pace_waits = now < e->pace_ns;
+	e->pace_waits = now + e->ahead_ns < e->pace_ns;
 	e->cwnd_limited = e->pace_waits;
-	return !e->pace_waits && fill_bytes(e, pkt, &bytes, now);
+	if (e->pace_waits)
+		return false;
+	e->depart_ns = max(now, e->pace_ns);
+	return fill_bytes(e, pkt, &bytes, e->depart_ns);
 }
 
 /*
@@ -832,6 +888,7 @@ bool weft_engine_next(struct weft_engine *e, u64 now, struct weft_pkt *pkt)
 	memset(pkt, 0, sizeof(*pkt));
 	pkt->version = WEFT_VERSION_MAX;
 	e->pace_waits = false;
+	e->depart_ns = now;
 	if (e->reset_due) {
 		pkt->kind = WEFT_RESET;
 		pkt->reason = WEFT_RESET_ABORTED;
@@ -941,7 +998,7 @@ void weft_engine_sent(struct weft_engine *e, const struct weft_pkt *pkt,
 		break;
 	case WEFT_DATA:
 	case WEFT_CLOSE:
-		bytes_left(e, pkt, plen, now);
+		bytes_left(e, pkt, plen, max(now, e->depart_ns));
 		break;
 	case WEFT_PROBE:
 		e->probe_due = false;
@@ -970,16 +1027,20 @@ static u64 timeout_ns(const struct weft_engine *e)
 	return e->loss_base_ns + weft_rtt_rto(&e->rtt, e->backoff);
 }
 
-/* RFC 8985 section 7.2: two round trips; a lone segment's ACK may be late. */
+/*
+ * RFC 8985 section 7.2: two round trips; a lone segment's ACK may be late. In
+ * recovery, too: a flow that does not slow down for losses is always in it.
+ */
 static u64 tail_ns(const struct weft_engine *e)
 {
 	u64 wait = 2 * e->rtt.srtt_ns;
 
 	if (e->tail_used || e->tail_due || e->backoff || !e->rtt.srtt_ns ||
-	    e->cc.recovering || e->lost_bytes || !e->in_flight)
+	    !e->in_flight)
 		return WEFT_NEVER;
 	if (e->in_flight < ACK_SEGMENTS * e->params.mss)
-		wait += WEFT_ACK_DELAY_NS;
+		wait += max(WEFT_ACK_DELAY_NS, e->peer_held_ns) +
+			WEFT_ACK_LATE_NS;
 	return max(e->loss_base_ns, e->last_sent_ns) +
 	       max_t(u64, wait, WEFT_NS_PER_MS);
 }
@@ -1008,6 +1069,12 @@ static void expire_loss(struct weft_engine *e, u64 now)
 		e->backoff++;
 }
 
+/* Half of what the device may keep is left when it gets more. */
+static u64 wake_ns(const struct weft_engine *e)
+{
+	return e->pace_waits ? e->pace_ns - e->ahead_ns / 2 : WEFT_NEVER;
+}
+
 u32 weft_engine_tick(struct weft_engine *e, u64 now)
 {
 	if (!is_in(e, IN(OPENING) | CARRYING))
@@ -1026,7 +1093,7 @@ u32 weft_engine_tick(struct weft_engine *e, u64 now)
 		e->probe_due = true;
 		e->probe_ns = WEFT_NEVER;
 	}
-	if (now >= e->pace_ns)
+	if (now >= wake_ns(e))
 		e->pace_waits = false;
 	if (now >= loss_ns(e))
 		expire_loss(e, now);
@@ -1039,5 +1106,5 @@ u64 weft_engine_deadline(const struct weft_engine *e)
 		return WEFT_NEVER;
 	return min3(min3(give_up_ns(e), e->open_ns, e->ack_ns),
 		    min(e->probe_ns, loss_ns(e)),
-		    e->pace_waits ? e->pace_ns : WEFT_NEVER);
+		    wake_ns(e));
 }

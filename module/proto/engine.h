@@ -18,6 +18,7 @@
 #include "cc.h"
 #include "packet.h"
 #include "rtt.h"
+#include "window.h"
 #include "states.h"
 
 #define WEFT_STATE_ENUM(state)	WEFT_ST_##state,
@@ -102,6 +103,7 @@ struct weft_sample {
  * @mss: payload of one frame, bytes
  * @super_max: payload of one super-packet, bytes, a multiple of @mss or @mss
  * @rcv_window: bytes the reader takes at first
+ * @rcv_window_max: and at most, when the flow needs them; 0 for no more
  * @max_message: largest message we take, announced in OPEN and OPENED
  * @cc: algorithm of congestion control, NULL for the default
  * @user_timeout_ns: give up when the peer acknowledges nothing for so long
@@ -111,6 +113,7 @@ struct weft_params {
 	u32	mss;
 	u32	super_max;
 	u32	rcv_window;
+	u32	rcv_window_max;
 	u32	max_message;
 	const struct weft_cc_ops *cc;
 	u64	user_timeout_ns;
@@ -142,6 +145,7 @@ struct weft_params {
  *
  * @rcv_nxt: bytes below it are received in order; at most @rcv_fin
  * @rcv_limit: bytes below it we admit, as announced; never moves back
+ * @window: how much we admit beyond what was read
  * @rcv_fin: offset of the peer's end, WEFT_NEVER until known
  * @ranges: received beyond @rcv_nxt, sorted, disjoint; owned by the shell
  * @nr_ranges: in use
@@ -179,6 +183,7 @@ struct weft_params {
  * @first_ns: when the record that it grew by was sent
  * @slack_until: @delivered up to which samples are WEFT_REC_SLACK, 0 for none
  * @sample: of the packet that is being judged
+ * @ahead_ns: packets are given so long before they are to leave
  * @pace_ns: no stream byte leaves before
  * @pace_waits: and there are some
  *
@@ -197,6 +202,7 @@ struct weft_params {
  * @ack_turn: acknowledgments with ranges sent
  * @echo_time: time in the latest packet, 0 before any
  * @echo_at_ns: when that came
+ * @peer_held_ns: longest that the peer held an acknowledgment back, of late
  * @echoed: latest of our times that came back, 0 before any
  * @echoed_ns: when that came
  */
@@ -221,6 +227,7 @@ struct weft_engine {
 
 	u64	rcv_nxt;
 	u64	rcv_limit;
+	struct weft_window window;
 	u64	rcv_fin;
 	struct weft_range *ranges;
 	unsigned int nr_ranges;
@@ -259,6 +266,7 @@ struct weft_engine {
 	u64	first_ns;
 	u64	slack_until;
 	struct weft_sample sample;
+	u64	ahead_ns;
 	u64	pace_ns;
 
 	u64	loss_base_ns;
@@ -276,6 +284,7 @@ struct weft_engine {
 	u32	ack_turn;
 	u32	echo_time;
 	u64	echo_at_ns;
+	u64	peer_held_ns;
 	u32	echoed;
 	u64	echoed_ns;
 };
@@ -352,8 +361,23 @@ u32 weft_engine_abort(struct weft_engine *e, int error);
  */
 void weft_engine_admit(struct weft_engine *e, u64 limit);
 
+/**
+ * weft_engine_read() - the reader has read all bytes below @offset
+ *
+ * As weft_engine_admit(), with a window that grows as the flow needs it, up to
+ * @window.most, which the shell may change at any time.
+ */
+void weft_engine_read(struct weft_engine *e, u64 offset, u64 now);
+
 /** weft_engine_set_mss() - the path's frame has changed */
 void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max);
+
+/**
+ * weft_engine_set_ahead() - the device keeps packets until they are to leave
+ * @ns: so long before that weft_engine_next() gives them, with @depart_ns; 0
+ *	when they leave at once
+ */
+void weft_engine_set_ahead(struct weft_engine *e, u64 ns);
 
 /** weft_engine_set_cc() - another algorithm controls congestion from now on */
 void weft_engine_set_cc(struct weft_engine *e, const struct weft_cc_ops *cc);
@@ -366,7 +390,7 @@ void weft_engine_kick(struct weft_engine *e, u64 now);
 
 /**
  * weft_engine_next() - the next packet to send
- * @pkt: filled: kind, flow fields, offset, plen (up to super_max: the shell
+ * @pkt: filled: kind, WEFT_F_PROMPT, flow fields, offset, plen (up to super_max: the shell
  *	may have to cut it: see weft_engine_sent()), ranges. Not filled: session,
  *	number, flow id, ports, type, WEFT_F_OPENER.
  *

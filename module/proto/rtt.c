@@ -51,6 +51,8 @@ u64 weft_rtt_rto(const struct weft_rtt *rtt, unsigned int backoff)
 		rto = rtt->srtt_ns + WEFT_ACK_DELAY_NS +
 		      max_t(u64, GRANULARITY_NS, 4 * rtt->var_ns);
 	rto = clamp_t(u64, rto, WEFT_RTO_MIN_NS, WEFT_RTO_MAX_NS);
-	/* RFC 6298 (5.5) */
-	return weft_rtt_backoff(rto, backoff, WEFT_RTO_MAX_NS);
+	/* RFC 6298 (5.5), but for the maximum */
+	return weft_rtt_backoff(rto, backoff,
+				clamp_t(u64, rto * WEFT_RTO_BACKOFF_TIMES,
+					WEFT_RTO_BACKOFF_NS, WEFT_RTO_MAX_NS));
 }

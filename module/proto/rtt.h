@@ -14,8 +14,19 @@
 #define WEFT_RTO_MIN_NS		(200 * WEFT_NS_PER_MS)
 #define WEFT_RTO_MAX_NS		(60 * WEFT_NS_PER_SEC)
 
+/*
+ * It is doubled up to this, or up to four times itself. Who asks a dead link
+ * with one segment a second does no harm, and sees soon that it lives again.
+ */
+#define WEFT_RTO_BACKOFF_NS	WEFT_NS_PER_SEC
+#define WEFT_RTO_BACKOFF_TIMES	4
+
 /* An acknowledgment is held back for at most so long. */
 #define WEFT_ACK_DELAY_NS	(25 * WEFT_NS_PER_MS)
+/* And its timer may be late by so much, which nobody takes for a loss. */
+#define WEFT_ACK_LATE_NS	(15 * WEFT_NS_PER_MS)
+/* What is believed of a peer that was even later. */
+#define WEFT_ACK_HELD_MAX_NS	(200 * WEFT_NS_PER_MS)
 
 /* The least round-trip time is that of the last so many seconds. */
 #define WEFT_RTT_MIN_AGE_NS	(10 * WEFT_NS_PER_SEC)

@@ -238,7 +238,8 @@ static void learn(struct weft_engine *e, const struct weft_record *rec,
 	}
 	if (rec->flags & WEFT_REC_LOST)
 		note_spurious(e, rec, end - rec->start);
-	if (rec->tries > 1 && now - rec->sent_ns < e->rtt.min_ns)
+	if (now < rec->sent_ns ||
+	    (rec->tries > 1 && now - rec->sent_ns < e->rtt.min_ns))
 		return;
 	take_sample(e, rec, end);
 	if (!is_after(rec->sent_ns, end, e->rack_sent_ns, e->rack_end))

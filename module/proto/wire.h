@@ -56,9 +56,10 @@ enum weft_kind {
  * one drops the packet. Those of the lower half may be ignored.
  */
 #define WEFT_F_OPENER		0x01	/* from the end that opened the flow */
+#define WEFT_F_PROMPT		0x02	/* the sender waits: acknowledge at once */
 #define WEFT_F_INTRO		0x10	/* a hello ends the header */
 #define WEFT_F_CRITICAL		0xf0
-#define WEFT_F_KNOWN		(WEFT_F_OPENER | WEFT_F_INTRO)
+#define WEFT_F_KNOWN		(WEFT_F_OPENER | WEFT_F_PROMPT | WEFT_F_INTRO)
 
 /*
  *  0                   1                   2                   3

@@ -251,7 +251,7 @@ static void deliver(struct crowd *c, unsigned int flow, unsigned int side,
 		end->got += end->e.rcv_nxt - before;
 	if (side)
 		c->tenths[min_t(u64, tenth, 999)] += end->e.rcv_nxt - before;
-	weft_engine_admit(&end->e, end->e.rcv_nxt + c->p.window);
+	weft_engine_read(&end->e, end->e.rcv_nxt, c->now);
 	if (!f->ask || end->e.rcv_nxt % f->ask)
 		return;
 	if (side)
@@ -265,7 +265,8 @@ static void begin(struct crowd *c, unsigned int flow, unsigned int side)
 	const struct weft_params params = {
 		.mss = c->p.mss,
 		.super_max = WEFT_SUPER_MAX / c->p.mss * c->p.mss,
-		.rcv_window = c->p.window,
+		.rcv_window = CROWD_WINDOW,
+		.rcv_window_max = c->p.window,
 		.max_message = WEFT_MAX_MESSAGE_MIN,
 		.user_timeout_ns = 120 * SIM_SEC,
 		.open_timeout_ns = 120 * SIM_SEC,

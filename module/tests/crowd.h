@@ -20,6 +20,9 @@
 #define CROWD_EVENTS	4096
 #define CROWD_ANSWERS	8192
 
+/* The receive window at first, as the module has it. */
+#define CROWD_WINDOW	(106496 + 4096)
+
 /* What a frame has besides payload: headers of weft and of Ethernet. */
 #define CROWD_OVERHEAD	(64 + 14)
 
@@ -54,7 +57,7 @@ struct crowd_change {
  * @loss: chance that a frame is lost, parts of a million, side 0 to 1
  * @late_ns: timers of both sides fire up to so much too late
  * @heap_ns: acknowledgments arrive together at multiples of this
- * @window: receive buffer
+ * @window: receive window at most
  * @from_ns: measured from here
  * @to_ns: up to here, where the run ends
  */

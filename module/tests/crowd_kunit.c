@@ -58,15 +58,15 @@ static const struct alone {
 	{ .name = "clean", .goodput = 970, .rtt_ms = 10 },
 	{ .name = "loss 1 percent", .goodput = 960, .rtt_ms = 10,
 	  .loss = PERCENT },
-	{ .name = "loss 5 percent", .goodput = 910, .rtt_ms = 10,
+	{ .name = "loss 5 percent", .goodput = 884, .rtt_ms = 10,
 	  .loss = 5 * PERCENT },
 	{ .name = "loss 1 percent, late timers", .goodput = 960, .rtt_ms = 10,
 	  .loss = PERCENT, .late_ns = 2 * SIM_MS },
-	{ .name = "jitter, loss 0.1 percent", .goodput = 950, .rtt_ms = 10,
+	{ .name = "jitter, loss 0.1 percent", .goodput = 960, .rtt_ms = 10,
 	  .loss = PERCENT / 10, .jitter_ns = 3 * SIM_MS },
 	{ .name = "acknowledgments in heaps", .goodput = 950, .rtt_ms = 10,
 	  .heap_ns = 5 * SIM_MS },
-	{ .name = "100 ms, loss 1 percent", .goodput = 820, .rtt_ms = 100,
+	{ .name = "100 ms, loss 1 percent", .goodput = 880, .rtt_ms = 100,
 	  .loss = PERCENT },
 	{ .name = "2 ms, loss 1 percent", .goodput = 960, .rtt_ms = 2,
 	  .loss = PERCENT },
@@ -133,7 +133,7 @@ static void crowd__ten_flows_share(struct kunit *test)
 	c = ran(test, p);
 	KUNIT_EXPECT_GE(test, crowd_goodput(c), 980);
 	KUNIT_EXPECT_GE(test, crowd_jain(c), 970);
-	KUNIT_EXPECT_GE(test, crowd_least(c), 700);
+	KUNIT_EXPECT_GE(test, crowd_least(c), 800);
 	KUNIT_EXPECT_LE(test, c->queue_most_ns, 25 * SIM_MS);
 }
 
@@ -202,6 +202,26 @@ static void crowd__acknowledgments_are_few(struct kunit *test)
 			c->end[0][0].frames / 2 + 100);
 }
 
+/*
+ * A question every 40 ms, so that each answer is acknowledged by a timer, and
+ * timers that are late, as those of a busy machine are: nothing is lost, and
+ * nothing is sent twice.
+ */
+static void crowd__an_idle_echo_is_sent_once(struct kunit *test)
+{
+	struct crowd_params *p = link(test, 0);
+	struct crowd *c;
+
+	p->delay_ns = SIM_MS / 10;
+	p->late_ns = 8 * SIM_MS;
+	p->flow[0].ask = 64;
+	p->flow[0].gap_ns = 40 * SIM_MS;
+	c = ran(test, p);
+	KUNIT_EXPECT_GE(test, c->nr_answers, CROWD_SECONDS * 20);
+	KUNIT_EXPECT_EQ(test, c->end[0][0].e.retransmitted, 0);
+	KUNIT_EXPECT_EQ(test, c->end[0][1].e.retransmitted, 0);
+}
+
 static struct kunit_case crowd_cases[] = {
 	KUNIT_CASE_PARAM(crowd__alone, paths_gen_params),
 	KUNIT_CASE(crowd__alone_by_other_algorithms),
@@ -211,6 +231,7 @@ static struct kunit_case crowd_cases[] = {
 	KUNIT_CASE(crowd__the_rate_changes),
 	KUNIT_CASE(crowd__the_link_is_down_for_5_s),
 	KUNIT_CASE(crowd__acknowledgments_are_few),
+	KUNIT_CASE(crowd__an_idle_echo_is_sent_once),
 	{}
 };
 

@@ -308,6 +308,36 @@ static void engine_next__data_carries_the_ack(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bed->pkt.nr_ranges, 1);
 }
 
+static void engine_input__prompt_is_acked_at_once(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_hear(bed, .kind = WEFT_DATA, .flags = WEFT_F_PROMPT, .plen = 10);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 10);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+}
+
+/* What behind a gap only goes on is told as what is in order. */
+static void engine_input__behind_a_gap_every_second_is_acked(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	unsigned int i;
+
+	bed_hear(bed, .kind = WEFT_DATA, .offset = BED_MSS, .plen = BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	for (i = 2; i < 20; i++) {
+		bed_hear(bed, .kind = WEFT_DATA, .offset = i * BED_MSS,
+			 .plen = BED_MSS);
+		KUNIT_EXPECT_EQ(test, bed_next(bed),
+				i % 2 ? WEFT_ACK : BED_NONE);
+	}
+	/* The gap closes. */
+	bed_hear(bed, .kind = WEFT_DATA, .plen = BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 20 * BED_MSS);
+}
+
 static void engine_input__out_of_order_is_told_at_once(struct kunit *test)
 {
 	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
@@ -498,6 +528,62 @@ static void engine_next__never_more_than_cwnd(struct kunit *test)
 	KUNIT_EXPECT_LE(test, bed->e.in_flight, bed->e.cc.cwnd);
 }
 
+/* 1 MB/s: two segments, the least burst, take 2 ms; one of them is ahead. */
+static void engine_next__bytes_wait_for_their_time(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u64 began = bed->now;
+	unsigned int i;
+
+	bed->e.cc.cwnd = 100000;
+	bed->e.cc.pacing_rate = 1000000;
+	bed_write(bed, 10 * BED_MSS);
+	for (i = 0; i < 5; i++) {
+		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+		KUNIT_EXPECT_EQ(test, bed->pkt.plen, 2 * BED_MSS);
+		KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+		if (i < 4)
+			bed_sleep(bed);
+	}
+	KUNIT_EXPECT_EQ(test, bed->now - began, 7 * SIM_MS);
+	KUNIT_EXPECT_FALSE(test, bed->late);
+}
+
+/* What has no bytes is not paced. */
+static void engine_next__acks_do_not_wait(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed->e.cc.pacing_rate = 1000;
+	bed_write(bed, 10 * BED_MSS);
+	bed_drain(bed);
+	bed_hear(bed, .kind = WEFT_PROBE);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+}
+
+/* A device that keeps them gets 4 ms of packets, and more when 2 ms are left. */
+static void engine_set_ahead__packets_say_when_they_leave(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u64 began = bed->now;
+
+	bed->e.cc.cwnd = 100000;
+	bed->e.cc.pacing_rate = 1000000;
+	weft_engine_set_ahead(&bed->e, 4 * SIM_MS);
+	bed_write(bed, 20 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->e.depart_ns, began);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->e.depart_ns, began + SIM_MS);
+	KUNIT_EXPECT_EQ(test, bed->pkt.time,
+			weft_rtx_clock(began + SIM_MS));
+	KUNIT_EXPECT_EQ(test, bed_drain(bed), 1);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed->now, began + 3 * SIM_MS);
+	KUNIT_EXPECT_EQ(test, bed_drain(bed), 2);
+	KUNIT_EXPECT_FALSE(test, bed->late);
+}
+
 static void engine_next__one_segment_whatever_cwnd_is(struct kunit *test)
 {
 	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
@@ -659,10 +745,11 @@ static void engine_tick__timeouts_double_until_the_end(struct kunit *test)
 	bed_drain(bed);
 	bed_sleep(bed);
 	bed_drain(bed);
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < 101; i++) {
 		before = bed->now;
 		KUNIT_EXPECT_EQ(test, bed_sleep(bed), 0);
-		KUNIT_EXPECT_EQ(test, bed->now - before, (200 * SIM_MS) << i);
+		KUNIT_EXPECT_EQ(test, bed->now - before,
+				i < 3 ? (200 * SIM_MS) << i : SIM_SEC);
 		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
 	}
 	KUNIT_EXPECT_EQ(test, bed_sleep(bed), WEFT_DO_DEAD);
@@ -1096,6 +1183,8 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_input__second_segment_is_acked),
 	KUNIT_CASE(engine_tick__lone_segment_is_acked_in_25_ms),
 	KUNIT_CASE(engine_next__data_carries_the_ack),
+	KUNIT_CASE(engine_input__prompt_is_acked_at_once),
+	KUNIT_CASE(engine_input__behind_a_gap_every_second_is_acked),
 	KUNIT_CASE(engine_input__out_of_order_is_told_at_once),
 	KUNIT_CASE(engine_input__duplicates_are_acked_and_not_stored),
 	KUNIT_CASE(engine_input__gaps_beyond_its_memory_are_dropped),
@@ -1107,6 +1196,9 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_admit__a_wide_window_can_wait),
 	KUNIT_CASE(engine_next__whole_segments_then_the_rest),
 	KUNIT_CASE(engine_next__never_more_than_cwnd),
+	KUNIT_CASE(engine_next__bytes_wait_for_their_time),
+	KUNIT_CASE(engine_next__acks_do_not_wait),
+	KUNIT_CASE(engine_set_ahead__packets_say_when_they_leave),
 	KUNIT_CASE(engine_next__one_segment_whatever_cwnd_is),
 	KUNIT_CASE(engine_next__lost_bytes_go_before_new_ones),
 	KUNIT_CASE(engine_next__never_more_than_the_window),

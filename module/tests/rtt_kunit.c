@@ -74,16 +74,31 @@ static void rtt_rto__before_and_after_a_sample(struct kunit *test)
 			1200 * SIM_MS + WEFT_ACK_DELAY_NS);
 }
 
-static void rtt_rto__doubles_up_to_a_minute(struct kunit *test)
+static void rtt_rto__doubles_up_to_a_second(struct kunit *test)
 {
 	struct weft_rtt rtt = {};
-	unsigned int n;
 
 	weft_rtt_sample(&rtt, SIM_MS, SIM_SEC);
-	for (n = 0; n < 8; n++)
-		KUNIT_EXPECT_EQ(test, weft_rtt_rto(&rtt, n),
-				WEFT_RTO_MIN_NS << n);
-	KUNIT_EXPECT_EQ(test, weft_rtt_rto(&rtt, 9), 60 * SIM_SEC);
+	KUNIT_EXPECT_EQ(test, weft_rtt_rto(&rtt, 0), 200 * SIM_MS);
+	KUNIT_EXPECT_EQ(test, weft_rtt_rto(&rtt, 1), 400 * SIM_MS);
+	KUNIT_EXPECT_EQ(test, weft_rtt_rto(&rtt, 2), 800 * SIM_MS);
+	KUNIT_EXPECT_EQ(test, weft_rtt_rto(&rtt, 3), SIM_SEC);
+	KUNIT_EXPECT_EQ(test, weft_rtt_rto(&rtt, 255), SIM_SEC);
+}
+
+/* A long path is not asked more often than it may answer. */
+static void rtt_rto__of_a_long_path_doubles_twice(struct kunit *test)
+{
+	struct weft_rtt rtt = {};
+	u64 first;
+
+	weft_rtt_sample(&rtt, SIM_SEC, SIM_SEC);
+	first = weft_rtt_rto(&rtt, 0);
+	KUNIT_EXPECT_GT(test, first, 2 * SIM_SEC);
+	KUNIT_EXPECT_EQ(test, weft_rtt_rto(&rtt, 1), 2 * first);
+	KUNIT_EXPECT_EQ(test, weft_rtt_rto(&rtt, 2), 4 * first);
+	KUNIT_EXPECT_EQ(test, weft_rtt_rto(&rtt, 255), 4 * first);
+	weft_rtt_sample(&rtt, 90 * SIM_SEC, 2 * SIM_SEC);
 	KUNIT_EXPECT_EQ(test, weft_rtt_rto(&rtt, 255), 60 * SIM_SEC);
 }
 
@@ -94,7 +109,8 @@ static struct kunit_case rtt_cases[] = {
 	KUNIT_CASE(rtt_sample__least_one_ages),
 	KUNIT_CASE(rtt_sample__absurd_ones_are_bounded),
 	KUNIT_CASE(rtt_rto__before_and_after_a_sample),
-	KUNIT_CASE(rtt_rto__doubles_up_to_a_minute),
+	KUNIT_CASE(rtt_rto__doubles_up_to_a_second),
+	KUNIT_CASE(rtt_rto__of_a_long_path_doubles_twice),
 	{}
 };
 

@@ -192,7 +192,7 @@ static void send_packet(struct sim *sim, unsigned int from,
 	pkt->flow = flow;
 	pkt->number = end->number++;
 	pkt->type = WEFT_TYPE_STREAM;
-	pkt->flags = from ? 0 : WEFT_F_OPENER;
+	pkt->flags |= from ? 0 : WEFT_F_OPENER;
 	frame->len = weft_packet_build(pkt, frame->data);
 	frame->plen = pkt->plen;
 	if (pkt->kind == WEFT_ACK) {
