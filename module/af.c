@@ -462,6 +462,20 @@ static int connect_wire(struct sock *sk, const struct sockaddr_weft *to,
 	return err;
 }
 
+/* For a new connection; what was shut stays so. */
+static void begin_reading(struct sock *sk)
+{
+	bool deaf = sk->sk_type == SOCK_SEQPACKET &&
+		    sk->sk_shutdown & RCV_SHUTDOWN;
+
+	spin_lock_bh(&sk->sk_receive_queue.lock);
+	weft_sk(sk)->rx_dead = deaf;
+	spin_unlock_bh(&sk->sk_receive_queue.lock);
+	/* TCP forgets an error that nobody asked for. */
+	if (sk->sk_type == SOCK_STREAM)
+		WRITE_ONCE(sk->sk_err, 0);
+}
+
 /* The peer of a connect; any means this node. */
 static int start_connect(struct sock *sk, const struct sockaddr_weft *to,
 			 bool hold, struct sock **wake)
@@ -470,9 +484,7 @@ static int start_connect(struct sock *sk, const struct sockaddr_weft *to,
 	struct in6_addr node = weft_addr_node(to);
 	int err;
 
-	spin_lock_bh(&sk->sk_receive_queue.lock);
-	weft_sk(sk)->rx_dead = false;
-	spin_unlock_bh(&sk->sk_receive_queue.lock);
+	begin_reading(sk);
 	if (!to->sw_port)
 		return -ECONNREFUSED;
 	if (ipv6_addr_any(&node))
@@ -556,11 +568,13 @@ static int connect_once(struct socket *sock, const struct sockaddr_weft *to,
 
 	if (sock->state == SS_CONNECTED || weft_sock_is_held(sk))
 		return -EISCONN;
+	if (sock->state == SS_DISCONNECTING)
+		return -EINVAL;
 	if (sock->state == SS_CONNECTING && is_opening(sk) && !timeo)
 		return -EALREADY;
 	if (sock->state == SS_UNCONNECTED) {
 		if (sk->sk_state != TCP_CLOSE)
-			return -EISCONN;
+			return sk->sk_type == SOCK_STREAM ? -EISCONN : -EINVAL;
 		err = start_connect(sk, to, hold, wake);
 		if (err) {
 			connect_failed(sock);
@@ -752,7 +766,8 @@ static int weft_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 	lock_sock(sk);
 	if (!peer)
 		len = weft_addr_fill(sk, uaddr, &wsk->addr, wsk->port, 0);
-	else if (sk->sk_state != TCP_ESTABLISHED)
+	else if (sk->sk_type == SOCK_STREAM ? !weft_sock_is_open(sk) :
+					      sk->sk_state != TCP_ESTABLISHED)
 		len = -ENOTCONN;
 	else
 		len = weft_addr_fill(sk, uaddr, &wsk->peer_addr,
@@ -775,9 +790,9 @@ static int shut_stream(struct sock *sk, int how)
 {
 	struct weft_sock *wsk = weft_sk(sk);
 
-	if (sk->sk_state != TCP_ESTABLISHED)
-		return -ENOTCONN;
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
+	if (!weft_sock_is_open(sk))
+		return sk->sk_type == SOCK_STREAM ? -ENOTCONN : 0;
 	/* AF_UNIX's messages tell the sender, TCP's bytes do not. */
 	if (how & RCV_SHUTDOWN && sk->sk_type == SOCK_SEQPACKET)
 		shut_reading(sk);
@@ -807,6 +822,20 @@ static bool shut_listener(struct sock *sk, int how)
 	return true;
 }
 
+/* A connect that its caller has not followed up is so no more, as with TCP. */
+static void end_connecting(struct socket *sock)
+{
+	if (sock->state == SS_CONNECTING)
+		sock->state = sock->sk->sk_state == TCP_ESTABLISHED ?
+			      SS_CONNECTED : SS_DISCONNECTING;
+}
+
+static void stop_opening(struct socket *sock)
+{
+	weft_conn_abort(sock->sk, ECONNRESET);
+	connect_failed(sock);
+}
+
 static int weft_shutdown(struct socket *sock, int how)
 {
 	struct sock *sk = sock->sk;
@@ -816,12 +845,13 @@ static int weft_shutdown(struct socket *sock, int how)
 	if (how < SHUT_RD || how > SHUT_RDWR)
 		return -EINVAL;
 	lock_sock(sk);
+	end_connecting(sock);
 	if (weft_is_dgram(sk))
 		err = shut_dgram(sk, how + 1);
 	else if (sk->sk_state == TCP_LISTEN)
 		ended = shut_listener(sk, how + 1);
 	else if (sk->sk_state == TCP_SYN_SENT)
-		weft_conn_abort(sk, ECONNRESET);
+		stop_opening(sock);
 	else
 		err = shut_stream(sk, how + 1);
 	release_sock(sk);

@@ -21,6 +21,7 @@ void weft_listen_start(struct sock *listener, int backlog)
 
 	spin_lock_bh(&q->lock);
 	weft_sk(listener)->rx_dead = false;
+	WRITE_ONCE(listener->sk_shutdown, 0);
 	WRITE_ONCE(listener->sk_max_ack_backlog, backlog);
 	WRITE_ONCE(listener->sk_state, TCP_LISTEN);
 	spin_unlock_bh(&q->lock);

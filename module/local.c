@@ -216,8 +216,9 @@ static void tell_end(struct sock *peer, bool reset)
 	spin_lock_bh(&q->lock);
 	if (reset) {
 		/* As TCP: EPIPE when the end had come before. */
-		WRITE_ONCE(peer->sk_err, weft_sk(peer)->rx_eof ? EPIPE :
-								 ECONNRESET);
+		WRITE_ONCE(peer->sk_err, weft_sk(peer)->rx_eof &&
+					 peer->sk_type == SOCK_STREAM ?
+					 EPIPE : ECONNRESET);
 		WRITE_ONCE(weft_sk(peer)->was_reset, true);
 	} else {
 		WRITE_ONCE(weft_sk(peer)->rx_eof, true);

@@ -66,14 +66,18 @@ bool weft_sock_is_deaf(const struct sock *sk)
 
 int weft_sock_may_send(struct sock *sk)
 {
+	bool stream = sk->sk_type == SOCK_STREAM;
+
 	if (sk->sk_err)
 		return sock_error(sk);
+	if (!stream && !weft_sk(sk)->road)
+		return -ENOTCONN;
 	if (sk->sk_shutdown & SEND_SHUTDOWN)
 		return -EPIPE;
 	if (sk->sk_state == TCP_SYN_SENT)
 		return -EAGAIN;
 	if (sk->sk_state != TCP_ESTABLISHED)
-		return sk->sk_type == SOCK_STREAM ? -EPIPE : -ENOTCONN;
+		return stream ? -EPIPE : -ENOTCONN;
 	return weft_sock_is_deaf(sk) ? -EPIPE : 0;
 }
 
@@ -99,19 +103,17 @@ static int what_is_shut(const struct sock *sk, int state)
 	return shut;
 }
 
-static __poll_t poll_writable(struct sock *sk)
+static bool can_write(struct sock *sk)
 {
-	const __poll_t out = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
-
 	if (weft_sock_is_writable(sk))
-		return out;
+		return true;
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 	/* Room made before the bit was seen: look again; pairs with the
 	 * barrier in wake_writer().
 	 */
 	smp_mb__after_atomic();
-	return weft_sock_is_writable(sk) ? out : 0;
+	return weft_sock_is_writable(sk);
 }
 
 static __poll_t poll_dgram(struct sock *sk)
@@ -133,6 +135,14 @@ static __poll_t poll_dgram(struct sock *sk)
 	return mask;
 }
 
+/* AF_UNIX calls a writable socket WRBAND as well, TCP does not. */
+static __poll_t mask_of_writable(const struct sock *sk)
+{
+	__poll_t mask = EPOLLOUT | EPOLLWRNORM;
+
+	return sk->sk_type == SOCK_SEQPACKET ? mask | EPOLLWRBAND : mask;
+}
+
 static __poll_t poll_stream(struct sock *sk)
 {
 	int state = smp_load_acquire(&sk->sk_state);
@@ -150,9 +160,9 @@ static __poll_t poll_stream(struct sock *sk)
 		       mask | EPOLLOUT | EPOLLWRNORM : mask;
 	if (weft_sock_is_readable(sk))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	if (shut & SEND_SHUTDOWN || state != TCP_ESTABLISHED)
-		return mask | EPOLLOUT | EPOLLWRNORM;
-	return mask | poll_writable(sk);
+	if (shut & SEND_SHUTDOWN || state != TCP_ESTABLISHED || can_write(sk))
+		mask |= mask_of_writable(sk);
+	return mask;
 }
 
 __poll_t weft_poll(struct file *file, struct socket *sock, poll_table *wait)

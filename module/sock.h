@@ -116,6 +116,13 @@ static inline struct weft_net *weft_sock_net(const struct sock *sk)
 	return weft_net(sock_net(sk));
 }
 
+/* Is there a connection? A reset on one node leaves sk_state; sk owned. */
+static inline bool weft_sock_is_open(const struct sock *sk)
+{
+	return sk->sk_state == TCP_ESTABLISHED &&
+	       !READ_ONCE(weft_sk(sk)->was_reset);
+}
+
 /* Type classes: ports of streams and of datagrams are apart. */
 static inline bool weft_is_dgram(const struct sock *sk)
 {

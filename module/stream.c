@@ -442,7 +442,7 @@ static int why_nothing(struct sock *sk)
 	int err;
 
 	/* An end that the peer told comes before what happened after it. */
-	err = ended ? 0 : sock_error(sk);
+	err = ended && !is_seqpacket(sk) ? 0 : sock_error(sk);
 	if (err)
 		return err;
 	if (ended || READ_ONCE(wsk->was_reset) ||
@@ -515,6 +515,10 @@ static int recv_message(struct sock *sk, struct msghdr *msg, size_t len,
 	u32 length, n;
 	int ret;
 
+	/* As AF_UNIX: an error comes before what is there to read. */
+	ret = sock_error(sk);
+	if (ret)
+		return ret;
 	ret = wait_bytes(sk, 0, &timeo);
 	if (ret <= 0)
 		return ret;
@@ -533,6 +537,16 @@ static int recv_message(struct sock *sk, struct msghdr *msg, size_t len,
 	return flags & MSG_TRUNC ? length : n;
 }
 
+/* TCP looks at what is shut before it looks for a connection. */
+static int why_unconnected(struct sock *sk)
+{
+	int err = sock_error(sk);
+
+	if (!err && !is_seqpacket(sk) && sk->sk_shutdown & RCV_SHUTDOWN)
+		return 0;
+	return err ?: -ENOTCONN;
+}
+
 int weft_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 			int flags)
 {
@@ -547,7 +561,7 @@ int weft_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 	len = min_t(size_t, len, INT_MAX);
 	lock_sock(sk);
 	if (sk->sk_state == TCP_CLOSE && !weft_sk(sk)->road)
-		ret = sock_error(sk) ?: -ENOTCONN;
+		ret = why_unconnected(sk);
 	else if (is_seqpacket(sk))
 		ret = recv_message(sk, msg, len, flags, timeo);
 	else
