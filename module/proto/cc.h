@@ -124,9 +124,9 @@ struct weft_delay {
  * struct weft_rate - state of cc_rate.c
  * @bw: largest rate of delivery in this cycle of probing and the one before
  * @full_bw: rate that start-up, or UP, must beat
- * @min_rtt_ns: least round-trip time in this age and the one before, 0 before
- *	any
- * @age_ns: when this age began
+ * @min_rtt_ns: least round-trip time of late, 0 before any
+ * @min_at_ns: when that was last seen
+ * @look_rtt_ns: EMPTY, LOOK: least round-trip time since, 0 before any
  * @round_end: @delivered that ends this round trip
  * @round_rtt_ns: least round-trip time in this round, 0 before any
  * @last_rtt_ns: of the round before
@@ -148,8 +148,9 @@ struct weft_delay {
 struct weft_rate {
 	u64	bw[2];
 	u64	full_bw;
-	u64	min_rtt_ns[2];
-	u64	age_ns;
+	u64	min_rtt_ns;
+	u64	min_at_ns;
+	u64	look_rtt_ns;
 	u64	round_end;
 	u64	round_rtt_ns;
 	u64	last_rtt_ns;

@@ -21,8 +21,10 @@
  * finds its window full, who has less has room.
  *
  * Note "Age": a flow that begins while others' bytes stand in the queue takes
- * their wait for the path's own time. So all flows of a machine let the queue
- * run empty at the same moments of its clock, and look.
+ * their wait for the path's own time. So a flow that has not seen its least
+ * round-trip time for an age lets its part of the queue run empty, and looks.
+ * Others see by their own times that the queue is short, and look an age later,
+ * as it does: soon all do so together, and it does run empty.
  */
 #include <linux/math64.h>
 #include <linux/minmax.h>
@@ -60,10 +62,9 @@ static const u16 window_gain[] = {
 #define CRUISE_ROUNDS	3
 #define CRUISE_SPREAD	4
 
-/* Ages begin at multiples of this, or of twice, four times, ... as much. */
-#define AGE_NS		(2 * WEFT_NS_PER_SEC)
-#define AGE_ROUNDS	100
-#define AGE_MAX_NS	(32 * WEFT_NS_PER_SEC)
+/* The least round-trip time is looked for when it was not seen for so long. */
+#define AGE_NS		(1000 * WEFT_NS_PER_MS)
+#define AGE_ROUNDS	25
 #define EMPTY_MAX_NS	(200 * WEFT_NS_PER_MS)
 
 /* Of so many segments: more than a sixth lost is no accident of the link. */
@@ -87,9 +88,7 @@ static u64 rate_of(const struct weft_cc *cc)
 
 static u64 min_rtt(const struct weft_cc *cc)
 {
-	u64 now = cc->rate.min_rtt_ns[0], before = cc->rate.min_rtt_ns[1];
-
-	return now && (now < before || !before) ? now : before;
+	return cc->rate.min_rtt_ns;
 }
 
 static u64 scale(u64 x, u32 gain)
@@ -153,8 +152,12 @@ static void note_rtt(struct weft_cc *cc, const struct weft_cc_ack *ack)
 		r->round_rtt_ns = rtt;
 	r->sum_rtt_ns += rtt;
 	r->nr_rtt++;
-	if (!r->min_rtt_ns[0] || rtt < r->min_rtt_ns[0])
-		r->min_rtt_ns[0] = rtt;
+	if (!r->min_rtt_ns || rtt <= r->min_rtt_ns) {
+		r->min_rtt_ns = rtt;
+		r->min_at_ns = ack->now;
+	}
+	if (!r->look_rtt_ns || rtt < r->look_rtt_ns)
+		r->look_rtt_ns = rtt;
 }
 
 static void note_bw(struct weft_cc *cc, const struct weft_cc_ack *ack)
@@ -272,6 +275,18 @@ static void note_spread(struct weft_cc *cc)
 	r->nr_rtt = 0;
 }
 
+/* What was seen is the path's own time, whatever it was before. */
+static void end_look(struct weft_cc *cc, u64 now)
+{
+	struct weft_rate *r = &cc->rate;
+
+	if (r->look_rtt_ns) {
+		r->min_rtt_ns = r->look_rtt_ns;
+		r->min_at_ns = now;
+	}
+	enter(cc, r->phase_before, now);
+}
+
 static void note_round(struct weft_cc *cc, const struct weft_cc_ack *ack)
 {
 	struct weft_rate *r = &cc->rate;
@@ -289,18 +304,14 @@ static void note_round(struct weft_cc *cc, const struct weft_cc_ack *ack)
 	else if (r->phase == CRUISE)
 		judge_cruise(cc, ack);
 	else if (r->phase == LOOK)
-		enter(cc, r->phase_before, ack->now);
+		end_look(cc, ack->now);
 	judge_loss(cc, ack);
 }
 
 /* How long an age is: so long that looking costs little. */
 static u64 age_ns(const struct weft_cc *cc)
 {
-	u64 age = AGE_NS;
-
-	while (age < AGE_ROUNDS * min_rtt(cc) && age < AGE_MAX_NS)
-		age *= 2;
-	return age;
+	return max(AGE_NS, AGE_ROUNDS * min_rtt(cc));
 }
 
 /*
@@ -314,32 +325,20 @@ static void look(struct weft_cc *cc, const struct weft_cc_ack *ack)
 	enter(cc, LOOK, ack->now);
 }
 
-static void begin_age(struct weft_cc *cc, u64 begun, u64 now)
-{
-	struct weft_rate *r = &cc->rate;
-	bool first = !r->age_ns;
-
-	/* The first age is the one that the flow began in. */
-	r->age_ns = begun;
-	if (first || r->phase == EMPTY || r->phase == LOOK)
-		return;
-	r->min_rtt_ns[1] = r->min_rtt_ns[0];
-	r->min_rtt_ns[0] = 0;
-	r->phase_before = r->phase == STARTUP ? STARTUP : CRUISE;
-	r->cwnd_before = cc->cwnd;
-	enter(cc, EMPTY, now);
-}
-
 static void note_age(struct weft_cc *cc, const struct weft_cc_ack *ack)
 {
 	struct weft_rate *r = &cc->rate;
-	u64 begun = div64_u64(ack->now, age_ns(cc)) * age_ns(cc);
 
-	if (begun > r->age_ns)
-		begin_age(cc, begun, ack->now);
 	if (r->phase == EMPTY && (ack->in_flight < 2 * cc->mss ||
 				  ack->now - r->phase_ns > EMPTY_MAX_NS))
 		look(cc, ack);
+	if (r->phase == EMPTY || r->phase == LOOK ||
+	    ack->now - r->min_at_ns < age_ns(cc))
+		return;
+	r->look_rtt_ns = 0;
+	r->phase_before = r->phase == STARTUP ? STARTUP : CRUISE;
+	r->cwnd_before = cc->cwnd;
+	enter(cc, EMPTY, ack->now);
 }
 
 /* Phases that end with the queue. */

@@ -35,6 +35,12 @@ static u64 below(struct crowd *c, u64 limit)
 	return limit ? r - div64_u64(r, limit) * limit : 0;
 }
 
+/* What the machines of a flow take the time to be. */
+static u64 clock_of(const struct crowd *c, unsigned int flow)
+{
+	return c->now + c->p.flow[flow].skew_ns;
+}
+
 static bool is_sooner(const struct crowd *c, u16 a, u16 b)
 {
 	const struct crowd_event *ea = &c->events[a], *eb = &c->events[b];
@@ -195,6 +201,8 @@ static void arm(struct crowd *c, unsigned int flow, unsigned int side)
 	struct crowd_end *end = &c->end[flow][side];
 	u64 at = weft_engine_deadline(&end->e);
 
+	if (at != WEFT_NEVER)
+		at -= c->p.flow[flow].skew_ns;
 	/* As conn.c: never moved to a later time. */
 	if (at >= end->timer_ns)
 		return;
@@ -213,9 +221,9 @@ static void pump(struct crowd *c, unsigned int flow, unsigned int side)
 		weft_engine_write(&end->e, end->e.snd_una + (16U << 20));
 	for (;;) {
 		lend(c, end);
-		if (!weft_engine_next(&end->e, c->now, &pkt))
+		if (!weft_engine_next(&end->e, clock_of(c, flow), &pkt))
 			break;
-		weft_engine_sent(&end->e, &pkt, pkt.plen, c->now);
+		weft_engine_sent(&end->e, &pkt, pkt.plen, clock_of(c, flow));
 		send(c, flow, side, &pkt);
 	}
 	arm(c, flow, side);
@@ -251,7 +259,7 @@ static void deliver(struct crowd *c, unsigned int flow, unsigned int side,
 		end->got += end->e.rcv_nxt - before;
 	if (side)
 		c->tenths[min_t(u64, tenth, 999)] += end->e.rcv_nxt - before;
-	weft_engine_read(&end->e, end->e.rcv_nxt, c->now);
+	weft_engine_read(&end->e, end->e.rcv_nxt, clock_of(c, flow));
 	if (!f->ask || end->e.rcv_nxt % f->ask)
 		return;
 	if (side)
@@ -289,14 +297,15 @@ static void arrive(struct crowd *c, const struct crowd_event *event)
 
 	if (!end->live && event->pkt.kind == WEFT_OPEN) {
 		begin(c, event->flow, event->to);
-		weft_engine_accept(&end->e, &event->pkt, c->now);
+		weft_engine_accept(&end->e, &event->pkt,
+				   clock_of(c, event->flow));
 	}
 	if (!end->live)
 		return;
 	lend(c, end);
 	before = end->e.rcv_nxt;
 	todo = weft_engine_input(&end->e, &event->pkt, event->ranges,
-				 event->nr_ranges, c->now);
+				 event->nr_ranges, clock_of(c, event->flow));
 	if (event->pkt.kind == WEFT_DATA && event->pkt.plen &&
 	    !(todo & WEFT_DO_STORE))
 		end->twice += event->pkt.plen;
@@ -330,7 +339,7 @@ static void happen(struct crowd *c, const struct crowd_event *event)
 		break;
 	case START:
 		begin(c, event->flow, 0);
-		weft_engine_open(&end->e, c->now);
+		weft_engine_open(&end->e, clock_of(c, event->flow));
 		pump(c, event->flow, 0);
 		break;
 	case ASK:
@@ -348,8 +357,8 @@ static void fire(struct crowd *c, struct crowd_end *end)
 
 	end->timer_ns = WEFT_NEVER;
 	end->fire_ns = WEFT_NEVER;
-	if (c->now >= weft_engine_deadline(&end->e) &&
-	    weft_engine_tick(&end->e, c->now) & WEFT_DO_DEAD)
+	if (clock_of(c, at / 2) >= weft_engine_deadline(&end->e) &&
+	    weft_engine_tick(&end->e, clock_of(c, at / 2)) & WEFT_DO_DEAD)
 		c->fault = "a flow died of old age";
 	pump(c, at / 2, at % 2);
 }

@@ -33,12 +33,14 @@
  * @ask: 0: side 0 writes as fast as it may; else bytes of a question, which
  *	side 1 answers with as many
  * @gap_ns: from an answer to the next question
+ * @skew_ns: its machines' clocks are so far ahead
  */
 struct crowd_flow {
 	u64	start_ns;
 	const struct weft_cc_ops *cc;
 	u32	ask;
 	u64	gap_ns;
+	u64	skew_ns;
 };
 
 /** struct crowd_change - from @at_ns on the bottleneck takes so long a byte */

@@ -127,7 +127,11 @@ static void crowd__ten_flows_share(struct kunit *test)
 {
 	struct crowd_params *p = staggered(test, 10, 500 * SIM_MS);
 	struct crowd *c;
+	u32 i;
 
+	/* Of ten machines, whose clocks have nothing in common. */
+	for (i = 0; i < 10; i++)
+		p->flow[i].skew_ns = i * 777 * SIM_MS;
 	p->from_ns = 10 * SIM_SEC;
 	p->to_ns = 20 * SIM_SEC;
 	c = ran(test, p);
@@ -147,7 +151,8 @@ static void crowd__many_flows_share(struct kunit *test)
 	p->to_ns = 20 * SIM_SEC;
 	c = ran(test, p);
 	KUNIT_EXPECT_GE(test, crowd_goodput(c), 980);
-	KUNIT_EXPECT_GE(test, crowd_least(c), 400);
+	KUNIT_EXPECT_GE(test, crowd_jain(c), 970);
+	KUNIT_EXPECT_GE(test, crowd_least(c), 700);
 }
 
 /* 64 bytes there and back while four others fill the link; 2 ms are empty. */
