@@ -92,6 +92,11 @@ static u32 pick_u32(struct shell *sh)
 	return fuzz_u32(&sh->in);
 }
 
+static const struct weft_cc_ops *pick_cc(struct shell *sh)
+{
+	return weft_cc_at(fuzz_u8(&sh->in) % 4) ?: weft_cc_at(0);
+}
+
 /* A time of our own clock, not long ago, or any. */
 static u32 pick_echo(struct shell *sh)
 {
@@ -398,8 +403,11 @@ static void step(struct shell *sh)
 			weft_engine_kick(&sh->e, sh->now);
 		break;
 	case 10:
-		weft_engine_set_mss(&sh->e, fuzz_u16(&sh->in),
-				    fuzz_u16(&sh->in));
+		if (what & 0x10)
+			weft_engine_set_mss(&sh->e, fuzz_u16(&sh->in),
+					    fuzz_u16(&sh->in));
+		else
+			weft_engine_set_cc(&sh->e, pick_cc(sh));
 		break;
 	default:
 		hear(sh);
@@ -415,6 +423,7 @@ static void begin(struct shell *sh)
 		.rcv_window = how & 4 ? BUFFER :
 					fuzz_u16(&sh->in) % BUFFER,
 		.max_message = WEFT_MAX_MESSAGE_MIN,
+		.cc = how & 0x40 ? pick_cc(sh) : NULL,
 		.user_timeout_ns = how & 8 ? 120 * WEFT_NS_PER_SEC : 0,
 		.open_timeout_ns = 30 * WEFT_NS_PER_SEC,
 	};
