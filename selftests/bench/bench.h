@@ -5,6 +5,7 @@
  *	main.c		which rows to run, in which order, and how often
  *	family.c	the families: how a socket of each is made, named and tuned
  *	run.c		one run: two processes, their meeting points, marks, buffers
+ *	pairs.c		two runs at the same time, against one
  *	count.c		the clock, and counters of what the kernel did in between
  *	work_*.c	the workloads
  *
@@ -172,6 +173,11 @@ int listen_here(struct run *run, int backlog);
 int accept_one(struct run *run, int listener);
 int connect_there(struct run *run);
 int meet(struct run *run);
+
+void *share_memory(size_t bytes);
+
+/* pairs.c: what two pairs move, as a multiple of what one does; 0: that failed */
+double pairs_ratio(const struct run *run);
 
 /* count.c */
 enum { SKBS, PAGES, OBJECTS, SWITCHES, COUNTERS };

@@ -12,6 +12,7 @@
  *	memory,memory,ROAD,FAMILY,VALUE,METRIC,UNIT
  *	none,WORKLOAD,ROAD,FAMILY,WHY
  *
+ * With BENCH_PAIRS a row tells instead what two pairs move as a multiple of what one does.
  * With BENCH_SMOKE each row is run once, with few operations: do the programs work?
  * With BENCH_PROFILE the first row is run, once, for tools/bench-profile.
  */
@@ -20,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "bench.h"
 
@@ -78,7 +78,8 @@ static void prepare_run(const struct work *w, const struct row *row)
 	the_run.road = road;
 	the_run.n = row->n;
 	the_run.warm = (w->n < row->n ? w->n : row->n) / w->warm_share;
-	the_run.port = ++port;
+	port += 2;
+	the_run.port = port;
 	memset(the_run.got, 0, w->bytes ? (row->n + 1) * (size_t)w->bytes : 0);
 }
 
@@ -198,6 +199,31 @@ static void smoke_rows(const struct work *w, struct row *rows, unsigned int coun
 	}
 }
 
+static void compare_pairs(const struct work *w, struct row *row)
+{
+	double ratio;
+
+	/* As long as can be: the pairs do not start at the same time. */
+	row->n = widest(w);
+	prepare_run(w, row);
+	ratio = pairs_ratio(&the_run);
+	if (ratio)
+		printf("run,pairs,scale,%s,%u,%.4f,throughput of two pairs,x that of one\n",
+		       row->f->name, row->n, ratio);
+	else
+		printf("none,pairs,scale,%s,a pair failed\n", row->f->name);
+	fflush(stdout);
+}
+
+static void compare_all(const struct work *w, struct row *rows, unsigned int count)
+{
+	unsigned int r, i;
+
+	for (r = 0; r < runs_wanted; r++)
+		for (i = 0; i < count; i++)
+			compare_pairs(w, &rows[i]);
+}
+
 static void run_work(const struct work *w, struct row *rows, unsigned int count)
 {
 	unsigned int widened, i, r, runs = w->once ? 1 : runs_wanted;
@@ -238,7 +264,9 @@ static void consider(const struct work *w)
 	if (!count)
 		return;
 	fprintf(stderr, "bench: %s over %s\n", w->name, road_names[road]);
-	if (getenv("BENCH_PROFILE"))
+	if (getenv("BENCH_PAIRS"))
+		compare_all(w, rows, count);
+	else if (getenv("BENCH_PROFILE"))
 		profile_row(w, &rows[0]);
 	else if (getenv("BENCH_SMOKE"))
 		smoke_rows(w, rows, count);
@@ -255,17 +283,6 @@ static void fill_arena(unsigned char *at)
 		word[k] = (k + 1) * 0x9e3779b97f4a7c15ull ^ k >> 3;
 }
 
-static void *share(size_t bytes)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED) {
-		perror("bench: mmap");
-		exit(2);
-	}
-	return p;
-}
-
 int main(void)
 {
 	const char *name = getenv("WEFT_ROAD"), *runs = getenv("BENCH_RUNS");
@@ -276,9 +293,9 @@ int main(void)
 	if (runs && atoi(runs) > 0)
 		runs_wanted = atoi(runs) < RUNS_MAX ? atoi(runs) : RUNS_MAX;
 	clock_init();
-	the_run.s = share(sizeof(*the_run.s));
-	the_run.sent = share(ARENA_BYTES);
-	the_run.got = share(ARENA_BYTES);
+	the_run.s = share_memory(sizeof(*the_run.s));
+	the_run.sent = share_memory(ARENA_BYTES);
+	the_run.got = share_memory(ARENA_BYTES);
 	fill_arena(the_run.sent);
 	for (i = 0; i < sizeof(work_tables) / sizeof(work_tables[0]); i++)
 		for (w = work_tables[i]; w->name; w++)

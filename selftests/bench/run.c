@@ -90,6 +90,18 @@ void mark_end(struct run *run)
 		run->s->sample[run->s->samples++] = end - run->s->from;
 }
 
+/* Memory that all processes of a run see. */
+void *share_memory(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED) {
+		perror("bench: mmap");
+		exit(2);
+	}
+	return p;
+}
+
 /* Nothing that is timed may be the first to touch its memory. */
 void prepare_memory(struct run *run, size_t sent, size_t got)
 {
