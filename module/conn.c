@@ -360,7 +360,7 @@ static struct sk_buff *alloc_packet(struct sock *sk, u32 linear)
 	return skb;
 }
 
-/* A segment in more pieces than an skb has frags for: copied. */
+/* A small segment, or one in more pieces than an skb has frags for: copied. */
 static struct sk_buff *copy_payload(struct sock *sk, u64 offset, u32 len)
 {
 	struct sk_buff *from = find_queued(sk, offset);
@@ -372,6 +372,7 @@ static struct sk_buff *copy_payload(struct sock *sk, u64 offset, u32 len)
 
 		if (skb_copy_bits(from, skip, skb_put(skb, part), part))
 			break;
+		conn_of(sk)->tx_cursor = from;
 		offset += part;
 		len -= part;
 		from = skb_peek_next(from, &sk->sk_write_queue);
@@ -390,9 +391,13 @@ static struct sk_buff *copy_payload(struct sock *sk, u64 offset, u32 len)
 static struct sk_buff *make_data(struct sock *sk, const struct weft_pkt *pkt)
 {
 	u32 mss = conn_of(sk)->engine.params.mss;
-	struct sk_buff *skb = alloc_packet(sk, 0);
+	struct sk_buff *skb;
 	u32 cut;
 
+	/* Cheaper than a page's reference, and in one piece for the reader. */
+	if (pkt->plen <= WEFT_PACK_MAX)
+		return copy_payload(sk, pkt->offset, pkt->plen);
+	skb = alloc_packet(sk, 0);
 	if (!skb)
 		return NULL;
 	attach_payload(sk, skb, pkt->offset, pkt->plen);
@@ -467,10 +472,10 @@ static void dress(struct sock *sk, struct sk_buff *skb,
 				      SKB_CLOCK_MONOTONIC);
 }
 
+/* Send a packet of weft_engine_next(), which is void afterwards. */
 static void transmit(struct sock *sk, struct weft_pkt *pkt, u64 now)
 {
 	struct weft_conn *conn = conn_of(sk);
-	struct weft_pkt out = *pkt;
 	struct sk_buff *skb;
 	u32 plen;
 
@@ -480,13 +485,13 @@ static void transmit(struct sock *sk, struct weft_pkt *pkt, u64 now)
 		weft_engine_sent(&conn->engine, pkt, 0, now);
 		return;
 	}
-	fill_names(sk, &out);
 	dress(sk, skb, pkt, now);
 	if (pkt->kind == WEFT_RESET)
 		weft_count(conn->node->wn, WEFT_STAT_out_reset, 1);
 	/* Told before it leaves: an answer may come on this very CPU. */
 	weft_engine_sent(&conn->engine, pkt, plen, now);
-	weft_send(conn->node, skb, &out, conn->engine.params.mss);
+	fill_names(sk, pkt);
+	weft_send(conn->node, skb, pkt, conn->engine.params.mss);
 }
 
 static void arm_timer(struct weft_conn *conn)
@@ -516,18 +521,19 @@ static void update_mss(struct weft_conn *conn)
 static void send_all(struct sock *sk)
 {
 	struct weft_conn *conn = conn_of(sk);
-	u64 now = ktime_get_ns();
 	u64 retransmitted = conn->engine.retransmitted;
 	struct weft_pkt pkt;
+	u64 now;
 
-	if (!weft_node_is_up(conn->node))
+	if (weft_engine_is_idle(&conn->engine) || !weft_node_is_up(conn->node))
 		return;
+	now = ktime_get_ns();
 	update_mss(conn);
 	if (conn->engine.cc.pacing_rate)
 		weft_engine_set_ahead(&conn->engine,
 				      weft_node_has_fq(conn->node) ?
 				      WEFT_AHEAD_NS : 0);
-	for (;;) {
+	while (!weft_engine_is_idle(&conn->engine)) {
 		grow_arrays(&conn->engine);
 		if (!weft_engine_next(&conn->engine, now, &pkt))
 			break;
@@ -718,7 +724,8 @@ static void append(struct sock *sk, struct sk_buff *skb, u32 partial,
 
 	spin_lock_bh(&q->lock);
 	tail = skb_peek_tail(q);
-	to = pack(sk, skb, tail) ?: skb;
+	/* A reader that keeps up gets it as it is. */
+	to = (tail ? pack(sk, skb, tail) : NULL) ?: skb;
 	if (to != tail)
 		__skb_queue_tail(q, to);
 	WRITE_ONCE(weft_sk(sk)->rx_bytes, weft_sk(sk)->rx_bytes + len);
@@ -1400,7 +1407,8 @@ void weft_conn_read(struct sock *sk, u32 bytes)
 		return;
 	conn->engine.window.most = most_window(sk);
 	weft_engine_read(&conn->engine, conn->rx_read, ktime_get_ns());
-	weft_conn_push(sk);
+	if (!weft_engine_is_idle(&conn->engine))
+		weft_conn_push(sk);
 }
 
 void weft_conn_shutdown(struct sock *sk)

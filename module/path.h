@@ -4,6 +4,7 @@
 #define WEFT_PATH_H
 
 #include <linux/skbuff.h>
+#include <net/checksum.h>
 
 #include "proto/packet.h"
 
@@ -14,6 +15,14 @@ struct weft_node;
 
 /* Headroom of an skb given to weft_send(): link header and ours. */
 #define WEFT_HEADROOM	(LL_MAX_HEADER + WEFT_HLEN_MAX)
+
+/* The sum of all bytes from our start on, folded. */
+static inline __sum16 weft_path_sum(const struct sk_buff *skb)
+{
+	if (skb_is_nonlinear(skb))
+		return csum_fold(skb_checksum(skb, 0, skb->len, 0));
+	return csum_fold(csum_partial(skb->data, skb->len, 0));
+}
 
 /* send.c */
 

@@ -69,7 +69,7 @@ static bool is_sum_right(const struct sk_buff *skb)
 		return true;
 	if (skb->ip_summed == CHECKSUM_COMPLETE && !csum_fold(skb->csum))
 		return true;
-	return !csum_fold(skb_checksum(skb, 0, skb->len, 0));
+	return !weft_path_sum(skb);
 }
 
 /* From a frame to a packet: without padding, with a right sum, in host form. */

@@ -105,7 +105,7 @@ static void put_header(struct sk_buff *skb, struct weft_pkt *pkt, u32 mss)
 		mark_super(skb, mss);
 		return;
 	}
-	start->check = csum_fold(skb_checksum(skb, 0, skb->len, 0));
+	start->check = weft_path_sum(skb);
 	skb->ip_summed = CHECKSUM_NONE;
 }
 

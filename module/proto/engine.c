@@ -883,6 +883,16 @@ static bool fill_ack(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
 	return true;
 }
 
+bool weft_engine_is_idle(const struct weft_engine *e)
+{
+	return e->snd_nxt == e->write_end + e->fin && !e->ack_now &&
+	       !e->lost_bytes && !e->open_due && !e->reset_due &&
+	       !e->tail_due && !e->probe_due &&
+	       /* Or what note_why() noted is out of date. */
+	       !e->cwnd_limited && e->probe_ns == WEFT_NEVER &&
+	       e->slack_until == e->delivered + e->in_flight;
+}
+
 bool weft_engine_next(struct weft_engine *e, u64 now, struct weft_pkt *pkt)
 {
 	memset(pkt, 0, sizeof(*pkt));

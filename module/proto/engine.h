@@ -399,6 +399,13 @@ void weft_engine_kick(struct weft_engine *e, u64 now);
 bool weft_engine_next(struct weft_engine *e, u64 now, struct weft_pkt *pkt);
 
 /**
+ * weft_engine_is_idle() - weft_engine_next() would find nothing, at any time
+ *
+ * Cheap: most calls of a shell are followed by it.
+ */
+bool weft_engine_is_idle(const struct weft_engine *e);
+
+/**
  * weft_engine_sent() - what became of the packet of weft_engine_next()
  * @pkt: as filled by weft_engine_next()
  * @plen: payload bytes that left: @pkt->plen, or less, a multiple of mss or

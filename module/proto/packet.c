@@ -222,7 +222,6 @@ static const struct {
 	{ PART_BAD, sizeof(struct weft_wire_bad), parse_bad, build_bad },
 	{ PART_HELLO, sizeof(struct weft_wire_hello), parse_hello,
 	  build_hello },
-	{}
 };
 
 static u8 parts_of(u8 kind, u8 flags)
@@ -239,9 +238,11 @@ unsigned int weft_packet_hlen(u8 kind, u8 flags)
 	if (kind >= WEFT_KINDS)
 		return 0;
 	have = parts_of(kind, flags);
-	for (i = 0; parts[i].len; i++)
+	for (i = 0; have; i++) {
 		if (have & parts[i].part)
 			hlen += parts[i].len;
+		have &= ~parts[i].part;
+	}
 	return hlen;
 }
 
@@ -302,13 +303,14 @@ enum weft_parse weft_packet_parse(struct weft_pkt *pkt, const u8 *data,
 
 	have = parts_of(pkt->kind, pkt->flags);
 	data += sizeof(struct weft_wire_start);
-	for (i = 0; parts[i].len; i++) {
+	for (i = 0; have; i++) {
 		if (!(have & parts[i].part))
 			continue;
 		err = parts[i].parse(pkt, data);
 		if (err)
 			return err;
 		data += parts[i].len;
+		have &= ~parts[i].part;
 	}
 	return WEFT_PARSE_OK;
 }
@@ -339,11 +341,12 @@ unsigned int weft_packet_build(struct weft_pkt *pkt, u8 *data)
 	start.number = cpu_to_be64(pkt->number);
 	memcpy(data, &start, sizeof(start));
 
-	for (i = 0; parts[i].len; i++) {
+	for (i = 0; have; i++) {
 		if (!(have & parts[i].part))
 			continue;
 		parts[i].build(pkt, at);
 		at += parts[i].len;
+		have &= ~parts[i].part;
 	}
 	return pkt->hlen;
 }

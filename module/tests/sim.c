@@ -392,11 +392,13 @@ static void pump(struct sim *sim, unsigned int i)
 	u32 n;
 
 	for (n = 0; n < BURST_MAX; n++) {
+		bool idle = weft_engine_is_idle(&end->e);
 		u32 plen;
 
 		lend(sim, end);
 		if (!weft_engine_next(&end->e, sim->now, &pkt))
 			break;
+		expect(sim, !idle, "is idle and sends");
 		plen = cut(sim, i, &pkt);
 		weft_engine_sent(&end->e, &pkt, plen, sim->now);
 		if (pkt.plen && !plen)
