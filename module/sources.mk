@@ -59,4 +59,5 @@ weft-kunit-files := \
 	sim.c \
 	sim_kunit.c \
 	crowd.c \
-	crowd_kunit.c
+	crowd_kunit.c \
+	masks_kunit.c

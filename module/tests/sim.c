@@ -111,26 +111,38 @@ static void post(struct sim *sim, const struct sim_frame *frame, u64 at_ns)
 	heap_push(sim, i);
 }
 
+static u32 ns_per_byte(const struct sim *sim)
+{
+	const struct sim_link *link = &sim->p.link;
+
+	if (link->change_ns && div64_u64(sim->now, link->change_ns) % 2)
+		return link->changed_ns_per_byte;
+	return link->ns_per_byte;
+}
+
 /* When a frame that is sent now leaves the bottleneck; 0 when it is dropped. */
 static u64 through_bottleneck(struct sim *sim, struct sim_end *from, u32 len)
 {
 	const struct sim_link *link = &sim->p.link;
 	u64 start = max(sim->now, from->busy_until);
+	u32 rate = ns_per_byte(sim);
 
-	if (!link->ns_per_byte)
+	if (!rate)
 		return sim->now;
-	if (link->queue &&
-	    start - sim->now > (u64)link->queue * link->ns_per_byte)
+	if (link->queue && start - sim->now > (u64)link->queue * rate)
 		return 0;
-	from->busy_until = start + (u64)len * link->ns_per_byte;
+	from->busy_until = start + (u64)len * rate;
 	return from->busy_until;
 }
 
 static bool is_dropped(struct sim *sim, unsigned int from, u8 kind)
 {
 	struct sim_side *side = &sim->p.side[from];
-	u64 n = sim->end[from].frames - 1;
+	u64 n;
 
+	if (!sim->p.drop_since || sim->p.drop_since == kind)
+		sim->counting = true;
+	n = sim->counting ? sim->end[from].counted++ : 64;
 	if (side->drop_kinds && side->drop_kind == kind) {
 		side->drop_kinds--;
 		return true;
@@ -345,7 +357,7 @@ static void write_bytes(struct sim *sim, unsigned int i)
 
 	if (sim->now >= end->write_next)
 		end->write_next = WEFT_NEVER;
-	if (!end->up || e->fin || end->write_next != WEFT_NEVER)
+	if (!(end->up || side->early) || e->fin || end->write_next != WEFT_NEVER)
 		return;
 	if (side->piece)
 		piece = min_t(u64, piece, side->piece);
@@ -578,6 +590,7 @@ static void advance(struct sim *sim)
 
 	if (is_quiet(sim) && sim->end[0].flow < sim->p.flows) {
 		begin(sim, 0, sim->end[0].flow + FIRST_FLOW);
+		write_bytes(sim, 0);
 		weft_engine_open(&sim->end[0].e, sim->now);
 		pump(sim, 0);
 	}

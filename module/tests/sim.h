@@ -29,6 +29,9 @@
  * @delay_ns: of every frame
  * @jitter_ns: at most so much more; frames overtake each other
  * @ns_per_byte: of the bottleneck, 0 for none
+ * @change_ns: after so long the bottleneck has another rate, and after as long
+ *	again its own, and so on; 0 for never
+ * @changed_ns_per_byte: that rate
  * @queue: bytes that wait for the bottleneck, 0 for any number
  * @loss: chance that a frame is lost
  * @twice: chance that a frame comes twice
@@ -42,6 +45,8 @@ struct sim_link {
 	u64	delay_ns;
 	u64	jitter_ns;
 	u32	ns_per_byte;
+	u64	change_ns;
+	u32	changed_ns_per_byte;
 	u32	queue;
 	u32	loss;
 	u32	twice;
@@ -60,6 +65,7 @@ struct sim_link {
  * @buffer: receive buffer, and limit of unsent bytes
  * @stop_at: stops reading when so many bytes are read, if @stop_ns
  * @stop_ns: for so long
+ * @early: the first write is before connect(): it goes with OPEN
  * @drop: bit n: the n-th frame sent by this end is lost, for n below 64
  * @drop_kind: the first @drop_kinds packets of this kind are lost
  * @drop_kinds: see there
@@ -72,6 +78,7 @@ struct sim_side {
 	u32	buffer;
 	u64	stop_at;
 	u64	stop_ns;
+	bool	early;
 	u64	drop;
 	u8	drop_kind;
 	u32	drop_kinds;
@@ -85,6 +92,8 @@ struct sim_side {
  * @flows: one after the other, 0 for one
  * @cut: chance that the shell cannot send a packet, or only a part of it
  * @max_records: limit of the records that the shell can get, 0 for none
+ * @drop_since: frames are counted for the sides' @drop from the first packet of
+ *	this kind on, whichever end sends it; 0: from the first packet
  * @shrink_at: bytes acked after which the path's mss is halved, 0 for never
  * @limit_ns: by then all is over
  */
@@ -97,6 +106,7 @@ struct sim_params {
 	u32		flows;
 	u32		cut;
 	u32		max_records;
+	u8		drop_since;
 	u64		shrink_at;
 	u64		limit_ns;
 };
@@ -131,6 +141,7 @@ struct sim_frame {
  * @error: of the last of these
  * @created: flows accepted
  * @frames: sent
+ * @counted: of them since @drop_since
  * @acks: pure ones
  * @retransmitted: bytes of forgotten flows
  * @peak_records: most in use
@@ -156,6 +167,7 @@ struct sim_end {
 	int			error;
 	u32			created;
 	u64			frames;
+	u64			counted;
 	u64			acks;
 	u64			retransmitted;
 	u32			peak_records;
@@ -169,6 +181,7 @@ struct sim {
 	u64			now;
 	u64			order;
 	u32			steps;
+	bool			counting;
 	struct sim_end		end[2];
 	struct sim_frame	*frames;
 	u16			*heap;

@@ -14,10 +14,11 @@
 #define BUFFER		(256 * 1024)
 #define PERCENT		10000
 
-/* A build may ask for more. */
-#ifndef SIM_RANDOM_RUNS
-#define SIM_RANDOM_RUNS	400
-#endif
+/* How many random runs there are, or the seed of the only one. */
+static unsigned int sim_runs = 400;
+module_param(sim_runs, uint, 0);
+static unsigned int sim_seed;
+module_param(sim_seed, uint, 0);
 
 /* 100 Mbit/s and 10 ms there and back; a flow that ends within @secs. */
 #define RUN(secs)							\
@@ -280,17 +281,24 @@ static struct sim_params draw(u64 seed)
 			side->stop_ns = most(&r, 3000) * SIM_MS;
 		side->stop_at = most(&r, 50000);
 	}
+	p.link.change_ns = most(&r, 2) ? 0 : (1 + most(&r, 500)) * SIM_MS;
+	p.link.changed_ns_per_byte = most(&r, 2000);
+	p.side[0].early = most(&r, 1);
 	return p;
 }
 
-/* A run that fails names its seed: draw() makes the same run of it again. */
+/*
+ * A run that fails names its seed, and with that as sim_seed it is the only one
+ * that is made.
+ */
 static void sim__random(struct kunit *test)
 {
 	struct sim *sim = sim_alloc(test);
 	unsigned int bad = 0;
-	u64 seed;
+	u64 seed = sim_seed ? sim_seed : 1;
+	u64 last = sim_seed ? sim_seed : sim_runs;
 
-	for (seed = 1; seed <= SIM_RANDOM_RUNS && bad < 3; seed++) {
+	for (; seed <= last && bad < 3; seed++) {
 		struct sim_params p = draw(seed);
 
 		bad += !run_clean(test, sim, &p, "random");

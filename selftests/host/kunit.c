@@ -3,6 +3,9 @@
 #include <stdarg.h>
 
 #include <kunit/test.h>
+#include <linux/module.h>
+
+#define PARAMS_MAX	8
 
 /* Expectations that one run may miss before it is ended. */
 #define REPORTS_MAX	10
@@ -14,6 +17,11 @@ struct kunit_block {
 };
 
 static struct kunit_suite *suites;
+static struct {
+	const char	*name;
+	unsigned int	*value;
+} params[PARAMS_MAX];
+static unsigned int nr_params;
 static unsigned int passed, failed;
 static int reports;
 
@@ -25,6 +33,28 @@ void kunit_add_suite(struct kunit_suite *suite)
 		at = &(*at)->next;
 	suite->next = *at;
 	*at = suite;
+}
+
+void kunit_add_param(const char *name, unsigned int *value)
+{
+	if (nr_params == PARAMS_MAX)
+		abort();
+	params[nr_params].name = name;
+	params[nr_params++].value = value;
+}
+
+static bool set_param(const char *arg)
+{
+	const char *value = strchr(arg, '=');
+	unsigned int i;
+
+	for (i = 0; value && i < nr_params; i++)
+		if (strlen(params[i].name) == value - arg &&
+		    !strncmp(params[i].name, arg, value - arg)) {
+			*params[i].value = strtoul(value + 1, NULL, 0);
+			return true;
+		}
+	return false;
 }
 
 void *kunit_kzalloc(struct kunit *test, size_t size, int flags)
@@ -129,22 +159,34 @@ static bool run_suite(const struct kunit_suite *suite, unsigned int number)
 	return !bad;
 }
 
-/* An argument selects the suites whose name holds it. */
-static bool is_chosen(const struct kunit_suite *suite, int argc, char **argv)
+/* An argument sets a parameter, or selects the suites whose name holds it. */
+static const char *read_arguments(int argc, char **argv)
 {
-	return argc < 2 || strstr(suite->name, argv[1]);
+	const char *chosen = "";
+
+	while (--argc > 0) {
+		argv++;
+		if (!strchr(*argv, '=')) {
+			chosen = *argv;
+		} else if (!set_param(*argv)) {
+			fprintf(stderr, "no such parameter: %s\n", *argv);
+			exit(2);
+		}
+	}
+	return chosen;
 }
 
 int main(int argc, char **argv)
 {
+	const char *chosen = read_arguments(argc, argv);
 	struct kunit_suite *suite;
 	unsigned int n = 0;
 
 	for (suite = suites; suite; suite = suite->next)
-		n += is_chosen(suite, argc, argv);
+		n += strstr(suite->name, chosen) != NULL;
 	printf("KTAP version 1\n1..%u\n", n);
 	for (n = 0, suite = suites; suite; suite = suite->next)
-		if (is_chosen(suite, argc, argv))
+		if (strstr(suite->name, chosen))
 			run_suite(suite, ++n);
 	printf("# Totals: pass:%u fail:%u skip:0 total:%u\n", passed, failed,
 	       passed + failed);
