@@ -208,10 +208,10 @@ static void compare_pairs(const struct work *w, struct row *row)
 	prepare_run(w, row);
 	ratio = pairs_ratio(&the_run);
 	if (ratio)
-		printf("run,pairs,scale,%s,%u,%.4f,throughput of two pairs,x that of one\n",
-		       row->f->name, row->n, ratio);
+		printf("run,pairs,%s,%s,%u,%.4f,throughput of two pairs,x that of one\n",
+		       road_names[road], row->f->name, row->n, ratio);
 	else
-		printf("none,pairs,scale,%s,a pair failed\n", row->f->name);
+		printf("none,pairs,%s,%s,a pair failed\n", road_names[road], row->f->name);
 	fflush(stdout);
 }
 
