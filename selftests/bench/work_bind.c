@@ -12,7 +12,7 @@
 
 #define SAMPLES		5u
 #define FIRST_PORT	2000u
-#define PORTS		50000u
+#define PORTS		60000u
 
 /* The socket number @k, bound. */
 static int bound_socket(struct run *run, unsigned int k)
