@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The family: sockets are made, named, connected, accepted and closed here. */
+#include <linux/hash.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/wait_bit.h>
@@ -14,6 +15,7 @@
 #include "listen.h"
 #include "local.h"
 #include "node.h"
+#include "pool.h"
 #include "port.h"
 #include "sock.h"
 
@@ -62,9 +64,12 @@ void weft_sock_purge(struct sock *sk)
 	wsk->rx_bytes = 0;
 	wsk->rx_whole = 0;
 	wsk->rx_records = 0;
+	wsk->rx_read = 0;
+	wsk->rx_records_read = 0;
 	wsk->reader_bytes = 0;
 	spin_unlock_bh(&q->lock);
 	__skb_queue_purge(&all);
+	weft_pool_end(sk);
 }
 
 static void destruct(struct sock *sk)
@@ -104,10 +109,33 @@ static void write_space(struct sock *sk)
 	rcu_read_unlock();
 }
 
+/* Where it is listed. */
+static struct weft_bucket *bucket_of(struct sock *sk)
+{
+	return &weft_sock_net(sk)->socks[hash_ptr(sk, WEFT_SOCK_BUCKET_BITS)];
+}
+
+static void enter_table(struct sock *sk)
+{
+	struct weft_bucket *bucket = bucket_of(sk);
+
+	spin_lock_bh(&bucket->lock);
+	hlist_add_head(&weft_sk(sk)->net_node, &bucket->socks);
+	spin_unlock_bh(&bucket->lock);
+}
+
+static void leave_table(struct sock *sk)
+{
+	struct weft_bucket *bucket = bucket_of(sk);
+
+	spin_lock_bh(&bucket->lock);
+	hlist_del_init(&weft_sk(sk)->net_node);
+	spin_unlock_bh(&bucket->lock);
+}
+
 struct sock *weft_sock_alloc(struct net *net, struct socket *sock, int type,
 			     bool inet6, gfp_t gfp, int kern)
 {
-	struct weft_net *wn = weft_net(net);
 	struct weft_sock *wsk;
 	struct sock *sk;
 
@@ -124,19 +152,13 @@ struct sock *weft_sock_alloc(struct net *net, struct socket *sock, int type,
 	sk->sk_backlog_rcv = weft_conn_backlog_rcv;
 	if (type != SOCK_DGRAM)
 		sk->sk_write_space = write_space;
-	sock_set_flag(sk, SOCK_RCU_FREE);
 	/* Our pages outlive the call; a task's own would be shared. */
 	sk->sk_use_task_frag = false;
 	wsk = weft_sk(sk);
 	wsk->inet6 = inet6;
-	wsk->cc = READ_ONCE(wn->cc);
+	wsk->cc = READ_ONCE(weft_net(net)->cc);
 	__skb_queue_head_init(&wsk->reader);
-	INIT_LIST_HEAD(&wsk->accept_q);
-	INIT_LIST_HEAD(&wsk->accept_link);
-	INIT_HLIST_NODE(&wsk->orphan_node);
-	spin_lock_bh(&wn->socks_lock);
-	hlist_add_head(&wsk->net_node, &wn->socks);
-	spin_unlock_bh(&wn->socks_lock);
+	enter_table(sk);
 	return sk;
 }
 
@@ -172,16 +194,6 @@ struct sock *weft_sock_child(struct sock *listener, gfp_t gfp)
 	if (sock_flag(listener, SOCK_KEEPOPEN))
 		sock_set_flag(sk, SOCK_KEEPOPEN);
 	return sk;
-}
-
-static void leave_table(struct sock *sk)
-{
-	struct weft_net *wn = weft_sock_net(sk);
-	struct weft_sock *wsk = weft_sk(sk);
-
-	spin_lock_bh(&wn->socks_lock);
-	hlist_del_init(&wsk->net_node);
-	spin_unlock_bh(&wn->socks_lock);
 }
 
 static void wake_peer(struct sock *peer)
@@ -232,13 +244,12 @@ void weft_sock_destroy(struct sock *sk)
 static void become_orphan(struct sock *sk)
 {
 	struct weft_net *wn = weft_sock_net(sk);
-	struct weft_sock *wsk = weft_sk(sk);
+	struct weft_conn *conn = weft_sk(sk)->conn;
 
-	wsk->conn->orphan_end = ktime_get_ns() +
-				WEFT_ORPHAN_SEC * (u64)NSEC_PER_SEC;
-	spin_lock_bh(&wn->socks_lock);
-	hlist_add_head(&wsk->orphan_node, &wn->orphans);
-	spin_unlock_bh(&wn->socks_lock);
+	conn->orphan_end = ktime_get_ns() + WEFT_ORPHAN_SEC * (u64)NSEC_PER_SEC;
+	spin_lock_bh(&wn->orphans_lock);
+	hlist_add_head(&conn->orphan_node, &wn->orphans);
+	spin_unlock_bh(&wn->orphans_lock);
 	weft_conn_push(sk);
 }
 
@@ -255,34 +266,34 @@ static void drop_net(struct sock *sk)
 void weft_sock_orphan_end(struct sock *sk)
 {
 	struct weft_net *wn = weft_sock_net(sk);
-	struct weft_sock *wsk = weft_sk(sk);
+	struct weft_conn *conn = weft_sk(sk)->conn;
 	bool was;
 
-	spin_lock_bh(&wn->socks_lock);
-	was = !hlist_unhashed(&wsk->orphan_node);
-	if (was) {
-		hlist_del_init(&wsk->orphan_node);
-		hlist_del_init(&wsk->net_node);
-	}
-	spin_unlock_bh(&wn->socks_lock);
-	/* Our caller has a reference of its own: not the last. */
+	spin_lock_bh(&wn->orphans_lock);
+	was = !hlist_unhashed(&conn->orphan_node);
 	if (was)
-		sock_put(sk);
+		hlist_del_init(&conn->orphan_node);
+	spin_unlock_bh(&wn->orphans_lock);
+	if (!was)
+		return;
+	leave_table(sk);
+	/* Our caller has a reference of its own: not the last. */
+	sock_put(sk);
 }
 
 /* Take a reference to some orphan, or NULL. */
 static struct sock *some_orphan(struct weft_net *wn)
 {
-	struct weft_sock *wsk = NULL;
+	struct sock *sk = NULL;
 
-	spin_lock_bh(&wn->socks_lock);
+	spin_lock_bh(&wn->orphans_lock);
 	if (!hlist_empty(&wn->orphans)) {
-		wsk = hlist_entry(wn->orphans.first, struct weft_sock,
-				  orphan_node);
-		sock_hold(&wsk->sk);
+		sk = hlist_entry(wn->orphans.first, struct weft_conn,
+				 orphan_node)->sk;
+		sock_hold(sk);
 	}
-	spin_unlock_bh(&wn->socks_lock);
-	return wsk ? &wsk->sk : NULL;
+	spin_unlock_bh(&wn->orphans_lock);
+	return sk;
 }
 
 void weft_af_exit_net(struct weft_net *wn)
@@ -300,7 +311,7 @@ void weft_af_exit_net(struct weft_net *wn)
 
 static bool has_unread(const struct sock *sk)
 {
-	return READ_ONCE(weft_sk(sk)->rx_bytes) > 0;
+	return weft_sock_unread(sk) > 0;
 }
 
 /* SO_LINGER: wait until the peer has everything. sk owned. */

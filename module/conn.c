@@ -169,6 +169,8 @@ static int link_conn(struct weft_conn *conn)
 	struct weft_node *node = conn->node;
 	int err;
 
+	/* From here on it is found without a reference. */
+	sock_set_flag(conn->sk, SOCK_RCU_FREE);
 	err = rhashtable_lookup_insert_fast(&node->wn->flows, &conn->hash,
 					    flow_params);
 	if (err)

@@ -44,6 +44,7 @@ struct weft_flow_key {
  * @scan: where records end in what was delivered (SEQPACKET)
  * @tx_end: stream offset behind the write queue
  * @tx_cursor: skb of the write queue where the next new byte is, or NULL
+ * @orphan_node: in weft_net.orphans; orphans_lock
  * @orphan_end: when an orphan is given up, ns; 0 while there is an fd
  */
 struct weft_conn {
@@ -67,6 +68,7 @@ struct weft_conn {
 
 	u64			tx_end;
 	struct sk_buff		*tx_cursor;
+	struct hlist_node	orphan_node;
 	u64			orphan_end;
 
 	struct weft_engine	engine;

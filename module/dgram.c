@@ -178,6 +178,20 @@ static int find_target(struct sock *sk, struct msghdr *msg, struct target *to)
 	return 0;
 }
 
+/* The user's bytes into @skb, whose linear part is @linear long. */
+static int fill_dgram(struct sk_buff *skb, struct msghdr *msg, size_t linear,
+		      size_t len)
+{
+	/* A filter may look behind any header: let that be the payload. */
+	skb_reset_mac_header(skb);
+	skb_reset_network_header(skb);
+	skb_reset_transport_header(skb);
+	skb_put(skb, linear);
+	skb->data_len = len - linear;
+	skb->len = len;
+	return skb_copy_datagram_from_iter(skb, 0, &msg->msg_iter, len);
+}
+
 static struct sk_buff *make_dgram(struct sock *sk, struct msghdr *msg,
 				  size_t len, int *err)
 {
@@ -190,20 +204,35 @@ static struct sk_buff *make_dgram(struct sock *sk, struct msghdr *msg,
 	if (!skb)
 		return NULL;
 	skb_reserve(skb, WEFT_HEADROOM);
-	/* A filter may look behind any header: let that be the payload. */
-	skb_reset_mac_header(skb);
-	skb_reset_network_header(skb);
-	skb_reset_transport_header(skb);
-	skb_put(skb, linear);
-	skb->data_len = len - linear;
-	skb->len = len;
-	*err = skb_copy_datagram_from_iter(skb, 0, &msg->msg_iter, len);
+	*err = fill_dgram(skb, msg, linear, len);
 	if (*err) {
 		kfree_skb(skb);
 		return NULL;
 	}
 	skb->priority = READ_ONCE(sk->sk_priority);
 	skb->mark = READ_ONCE(sk->sk_mark);
+	/* Not ours any more: a queue may keep it longer than we live. */
+	skb_orphan(skb);
+	return skb;
+}
+
+/*
+ * A small one that stays on the node: the receiver alone is charged for it, and
+ * without room there it goes at once.
+ */
+static struct sk_buff *make_local(struct sock *sk, struct msghdr *msg,
+				  size_t len, int *err)
+{
+	struct sk_buff *skb;
+
+	if (len > SKB_MAX_HEAD(0))
+		return make_dgram(sk, msg, len, err);
+	skb = alloc_skb(len, sk->sk_allocation);
+	*err = skb ? fill_dgram(skb, msg, len, len) : -ENOBUFS;
+	if (*err) {
+		kfree_skb(skb);
+		return NULL;
+	}
 	return skb;
 }
 
@@ -225,9 +254,8 @@ static int send_local(struct sock *sk, struct msghdr *msg, size_t len,
 		was_not_taken(sk);
 		return 0;
 	}
-	skb = make_dgram(sk, msg, len, &err);
+	skb = make_local(sk, msg, len, &err);
 	if (skb) {
-		skb_orphan(skb);
 		name_sender(skb, &from, wsk->port, 0);
 		if (sock_flag(peer, SOCK_RCVTSTAMP))
 			__net_timestamp(skb);
@@ -264,11 +292,8 @@ static int send_wire(struct sock *sk, struct msghdr *msg, size_t len,
 	if (len > weft_node_dgram_max(node))
 		goto put;
 	skb = make_dgram(sk, msg, len, &err);
-	if (skb) {
-		/* Not ours any more: a queue may keep it longer than we live */
-		skb_orphan(skb);
+	if (skb)
 		err = weft_send(node, skb, &pkt, 0);
-	}
 put:
 	weft_node_put(node);
 	return err;
@@ -348,6 +373,9 @@ static struct sk_buff *wait_dgram(struct sock *sk, int flags, int *err)
 	struct sk_buff *skb;
 
 	*err = 0;
+	skb = take_dgram(sk, flags);
+	if (skb)
+		return skb;
 	lock_sock(sk);
 	add_wait_queue(sk_sleep(sk), &wait);
 	smp_mb();	/* on the queue before looking: see skwq_has_sleeper() */

@@ -22,6 +22,8 @@ void weft_listen_start(struct sock *listener, int backlog)
 	spin_lock_bh(&q->lock);
 	weft_sk(listener)->rx_dead = false;
 	WRITE_ONCE(listener->sk_shutdown, 0);
+	if (listener->sk_state != TCP_LISTEN)
+		INIT_LIST_HEAD(&weft_sk(listener)->accept_q);
 	WRITE_ONCE(listener->sk_max_ack_backlog, backlog);
 	WRITE_ONCE(listener->sk_state, TCP_LISTEN);
 	spin_unlock_bh(&q->lock);
@@ -33,7 +35,7 @@ int weft_listen_add(struct sock *listener, struct sock *child)
 	int err = 0;
 
 	spin_lock_bh(&q->lock);
-	if (weft_sk(listener)->rx_dead) {
+	if (weft_sk(listener)->rx_dead || listener->sk_state != TCP_LISTEN) {
 		err = -ECONNREFUSED;
 	} else if (sk_acceptq_is_full(listener)) {
 		err = -EAGAIN;
@@ -60,7 +62,7 @@ struct sock *weft_listen_take(struct sock *listener)
 	child = list_first_entry_or_null(&weft_sk(listener)->accept_q,
 					 struct weft_sock, accept_link);
 	if (child) {
-		list_del_init(&child->accept_link);
+		list_del(&child->accept_link);
 		sk_acceptq_removed(listener);
 	}
 	spin_unlock_bh(&q->lock);

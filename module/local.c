@@ -12,6 +12,7 @@
 #include "listen.h"
 #include "local.h"
 #include "pieces.h"
+#include "pool.h"
 #include "port.h"
 #include "sock.h"
 
@@ -22,6 +23,7 @@ static void take_peer(struct sock *sk, struct sock *peer)
 	sock_hold(peer);
 	WRITE_ONCE(wsk->peer, peer);
 	wsk->road = WEFT_ROAD_LOCAL;
+	wsk->pool = NULL;
 	wsk->peer_addr = weft_sk(peer)->addr;
 	wsk->peer_port = weft_sk(peer)->port;
 	wsk->peer_max_message = weft_sk(peer)->max_message;
@@ -102,14 +104,19 @@ put:
 }
 
 /* One write, or one message, more to read. */
-static void count_queued(struct sock *peer, u32 len)
+static void count_queued(struct sock *sk, struct sock *peer, u32 len)
 {
 	struct weft_sock *wsk = weft_sk(peer);
 
 	lockdep_assert_held(&peer->sk_receive_queue.lock);
-	wsk->rx_bytes += len;
+	WRITE_ONCE(wsk->rx_bytes, wsk->rx_bytes + len);
 	WRITE_ONCE(wsk->rx_whole, wsk->rx_bytes);
 	wsk->rx_records++;
+	/* A reader that sleeps is woken once; a poller hears of each. */
+	if (wsk->rx_wanted || wsk->polled || sock_flag(peer, SOCK_FASYNC)) {
+		WRITE_ONCE(wsk->rx_wanted, false);
+		weft_sk(sk)->tell = true;
+	}
 }
 
 /* The tail grows by the pieces; false when a new skb is needed. */
@@ -122,89 +129,98 @@ static bool append_tail(struct sock *peer, struct weft_pieces *pieces)
 	    !weft_pieces_append(pieces, tail))
 		return false;
 	weft_rmem_charge(peer, len);
-	count_queued(peer, len);
 	return true;
 }
 
-static int queue_list(struct sock *peer, struct sk_buff_head *list)
+/* @spare, or one that was read before, takes the pieces. */
+static int append_new(struct sock *peer, struct weft_pieces *pieces,
+		      struct sk_buff **spare)
 {
-	struct sk_buff *skb;
-	u32 truesize = 0, len = 0;
+	struct sk_buff *skb = *spare ?: weft_pool_skb(peer);
 
-	skb_queue_walk(list, skb) {
-		truesize += skb->truesize;
-		len += skb->len;
-	}
-	if (!weft_rmem_may(peer, truesize))
+	if (!skb)
+		return -EAGAIN;
+	*spare = skb;
+	if (!weft_rmem_may(peer, skb->truesize + pieces->len))
 		return -ENOMEM;
-	weft_rmem_charge(peer, truesize);
-	count_queued(peer, len);
-	skb_queue_splice_tail_init(list, &peer->sk_receive_queue);
+	*spare = NULL;
+	weft_pieces_into(pieces, skb);
+	weft_rmem_charge(peer, skb->truesize);
+	__skb_queue_tail(&peer->sk_receive_queue, skb);
 	return 0;
 }
 
-/* Try without a new skb; -EAGAIN when it takes one. */
-static int queue_pieces(struct sock *peer, struct weft_pieces *pieces)
+/* -EAGAIN when it takes a new skb, which *@spare then is to be. */
+static int try_pieces(struct sock *sk, struct sock *peer,
+		      struct weft_pieces *pieces, struct sk_buff **spare)
 {
 	struct sk_buff_head *q = &peer->sk_receive_queue;
+	u32 len = pieces->len;
 	int err = 0;
 
 	spin_lock_bh(&q->lock);
 	if (weft_sk(peer)->rx_dead)
 		err = -EPIPE;
 	else if (!append_tail(peer, pieces))
-		err = -EAGAIN;
+		err = append_new(peer, pieces, spare);
+	if (!err)
+		count_queued(sk, peer, len);
 	spin_unlock_bh(&q->lock);
 	return err;
 }
 
-static int queue_skbs(struct sock *peer, struct sk_buff_head *list)
+int weft_local_queue(struct sock *sk, struct weft_pieces *pieces)
 {
-	struct sk_buff_head *q = &peer->sk_receive_queue;
-	int err = -EPIPE;
+	struct sock *peer = weft_sk(sk)->peer;
+	struct sk_buff *spare = NULL;
+	u32 len = pieces->len;
+	int err;
 
-	spin_lock_bh(&q->lock);
-	if (!weft_sk(peer)->rx_dead)
-		err = queue_list(peer, list);
-	spin_unlock_bh(&q->lock);
+	err = try_pieces(sk, peer, pieces, &spare);
+	if (err == -EAGAIN) {
+		spare = alloc_skb(0, sk->sk_allocation);
+		err = spare ? try_pieces(sk, peer, pieces, &spare) : -ENOMEM;
+	}
+	if (!err)
+		weft_count(weft_sock_net(sk), WEFT_STAT_local_bytes, len);
+	else
+		weft_pieces_drop(pieces);
+	consume_skb(spare);
 	return err;
 }
 
-static u32 bytes_of(const struct sk_buff_head *list)
+static int queue_list(struct sock *sk, struct sock *peer,
+		      struct sk_buff_head *list, u32 len)
 {
 	struct sk_buff *skb;
+	u32 truesize = 0;
+
+	skb_queue_walk(list, skb)
+		truesize += skb->truesize;
+	if (!weft_rmem_may(peer, truesize))
+		return -ENOMEM;
+	weft_rmem_charge(peer, truesize);
+	skb_queue_splice_tail_init(list, &peer->sk_receive_queue);
+	count_queued(sk, peer, len);
+	return 0;
+}
+
+int weft_local_queue_list(struct sock *sk, struct sk_buff_head *list)
+{
+	struct sock *peer = weft_sk(sk)->peer;
+	struct sk_buff_head *q = &peer->sk_receive_queue;
+	struct sk_buff *skb;
+	int err = -EPIPE;
 	u32 len = 0;
 
 	skb_queue_walk(list, skb)
 		len += skb->len;
-	return len;
-}
-
-int weft_local_queue(struct sock *sk, struct weft_pieces *pieces,
-		     struct sk_buff_head *list)
-{
-	u32 len = pieces->len + bytes_of(list);
-	struct sock *peer = weft_sk(sk)->peer;
-	struct sk_buff *skb;
-	int err = -EAGAIN;
-
-	if (skb_queue_empty(list)) {
-		err = queue_pieces(peer, pieces);
-		if (err == -EAGAIN) {
-			skb = weft_pieces_skb(pieces, sk->sk_allocation);
-			if (!skb) {
-				err = -ENOMEM;
-				goto drop;
-			}
-			__skb_queue_tail(list, skb);
-		}
-	}
-	if (err == -EAGAIN)
-		err = queue_skbs(peer, list);
+	spin_lock_bh(&q->lock);
+	if (!weft_sk(peer)->rx_dead)
+		err = queue_list(sk, peer, list, len);
+	spin_unlock_bh(&q->lock);
 	if (!err)
 		weft_count(weft_sock_net(sk), WEFT_STAT_local_bytes, len);
-drop:
-	weft_pieces_drop(pieces);
 	__skb_queue_purge(list);
 	return err;
 }
@@ -239,7 +255,7 @@ void weft_local_close(struct sock *sk, bool reset)
 	spin_lock_bh(&q->lock);
 	WRITE_ONCE(wsk->rx_dead, true);
 	/* Bytes that nobody will read: the peer learns it, as TCP's would. */
-	if (wsk->rx_bytes)
+	if (weft_sock_unread(sk))
 		reset = true;
 	spin_unlock_bh(&q->lock);
 	weft_sock_purge(sk);

@@ -25,15 +25,16 @@ int weft_local_connect(struct sock *sk, const struct in6_addr *to, u16 port,
 
 /**
  * weft_local_queue() - hand bytes to the peer; sk owned
- * @pieces: bytes, or
- * @list: skbs, where there are more than pieces hold
  *
- * Takes the bytes in any case.
+ * Takes the pieces in any case. Sets weft_sock.tell when the peer is to be
+ * woken, which the caller does once it does not own sk any more.
  *
  * Return: 0, -EPIPE, -ENOMEM.
  */
-int weft_local_queue(struct sock *sk, struct weft_pieces *pieces,
-		     struct sk_buff_head *list);
+int weft_local_queue(struct sock *sk, struct weft_pieces *pieces);
+
+/** weft_local_queue_list() - the same for a message that needs several skbs */
+int weft_local_queue_list(struct sock *sk, struct sk_buff_head *list);
 
 /** weft_local_shutdown() - we send no more */
 void weft_local_shutdown(struct sock *sk);

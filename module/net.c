@@ -7,6 +7,7 @@
 #include "link.h"
 #include "net.h"
 #include "node.h"
+#include "pool.h"
 #include "port.h"
 #include "proc.h"
 
@@ -53,11 +54,16 @@ int weft_net_set_address(struct weft_net *wn, const struct in6_addr *addr)
 
 static void init_values(struct weft_net *wn, struct net *net)
 {
+	unsigned int i;
+
 	wn->net = net;
 	seqlock_init(&wn->address_lock);
 	draw_address(&wn->address);
 	get_random_bytes(&wn->secret, sizeof(wn->secret));
-	spin_lock_init(&wn->socks_lock);
+	spin_lock_init(&wn->orphans_lock);
+	for (i = 0; i < WEFT_SOCK_BUCKETS; i++)
+		spin_lock_init(&wn->socks[i].lock);
+	weft_pool_init_net(wn);
 	wn->limits.nodes = LIMIT_NODES;
 	wn->limits.pending = LIMIT_PENDING;
 	wn->limits.rmem = LIMIT_RMEM;
@@ -133,6 +139,7 @@ static void __net_exit exit_net_state(struct net *net)
 {
 	struct weft_net *wn = weft_net(net);
 
+	weft_pool_exit_net(wn);
 	weft_proc_exit_net(wn);
 	weft_node_free_net(wn);
 	weft_conn_exit_net(wn);

@@ -10,6 +10,7 @@
 #include <linux/seqlock.h>
 #include <linux/siphash.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <net/ipv6.h>
 #include <net/net_namespace.h>
@@ -34,6 +35,15 @@ struct weft_limits {
 	int	wmem;		/* most that a write queue grows to, bytes */
 };
 
+/* One list of sockets, so that those of one namespace do not share a lock. */
+struct weft_bucket {
+	spinlock_t		lock;
+	struct hlist_head	socks;
+};
+
+#define WEFT_SOCK_BUCKET_BITS	8
+#define WEFT_SOCK_BUCKETS	(1 << WEFT_SOCK_BUCKET_BITS)
+
 /**
  * struct weft_net - a namespace's node
  * @net: back pointer; this struct dies before it
@@ -53,9 +63,11 @@ struct weft_limits {
  * @exiting: no node is made any more; @nodes_lock
  * @ports: bound sockets (port.c)
  * @flows: wire connections (conn.c)
- * @socks: all sockets, for /proc/net/weft; guarded by @socks_lock
+ * @socks: all sockets, for /proc/net/weft, by their place in memory
  * @orphans: closed sockets with unsent data, hold no reference to @net;
- *	guarded by @socks_lock
+ *	guarded by @orphans_lock
+ * @pools: what local connections keep to write into (pool.c); @pools_lock
+ * @pools_work: ends those that were idle
  * @next_port: where the search for an ephemeral port starts
  * @accepts: changes of listeners' backlogs: a connect() that found one full
  *	waits for the next
@@ -88,9 +100,13 @@ struct weft_net {
 	atomic_t		next_port;
 	atomic_t		accepts;
 
-	struct hlist_head	socks;
+	struct weft_bucket	socks[WEFT_SOCK_BUCKETS];
 	struct hlist_head	orphans;
-	spinlock_t		socks_lock;
+	spinlock_t		orphans_lock;
+
+	struct list_head	pools;
+	spinlock_t		pools_lock;
+	struct delayed_work	pools_work;
 
 	const struct weft_cc_ops *cc;
 	struct weft_limits	limits;

@@ -1,21 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * User bytes in pages. Writes of one socket land side by side in the pages of
- * its page_frag, so that a small write costs a copy and a longer frag of the
- * tail skb, not an skb.
+ * User bytes in pages. Writes land side by side in the pages of a page_frag, so
+ * that a small write costs a copy and a longer frag of the tail skb, not an skb.
  */
 #include <linux/uio.h>
 #include <net/sock.h>
 
 #include "pieces.h"
+#include "pool.h"
 #include "sock.h"
 
-/* Room in the socket's current page; a new page when there is none. */
+/* Room that a page has, or it is used no more; holds a record's length. */
+#define ROOM_MIN	32
+
+/*
+ * A local socket writes into the page that its task has in hand for all its
+ * sockets, so that one that is idle holds none.
+ */
+static struct page_frag *frag_of(struct sock *sk)
+{
+	return weft_sk(sk)->road == WEFT_ROAD_LOCAL ? &current->task_frag :
+						      &sk->sk_frag;
+}
+
+/* Room in the current page, again from its start if all was read. */
+static bool has_room(struct page_frag *pfrag)
+{
+	if (!pfrag->page)
+		return false;
+	if (page_ref_count(pfrag->page) == 1) {
+		pfrag->offset = 0;
+		return true;
+	}
+	return pfrag->offset + ROOM_MIN <= pfrag->size;
+}
+
+/* A page that the peer has read goes on as ours. */
+static bool take_recycled(struct sock *sk, struct page_frag *pfrag)
+{
+	struct page *page;
+
+	if (weft_sk(sk)->road != WEFT_ROAD_LOCAL)
+		return false;
+	page = weft_pool_page(weft_sk(sk)->peer);
+	if (!page)
+		return false;
+	if (pfrag->page)
+		put_page(pfrag->page);
+	pfrag->page = page;
+	pfrag->offset = 0;
+	pfrag->size = page_size(page);
+	return true;
+}
+
+/* Room in the current page; another page when there is none. */
 static struct page_frag *refill(struct sock *sk)
 {
-	struct page_frag *pfrag = &sk->sk_frag;
+	struct page_frag *pfrag = frag_of(sk);
 
-	return sk_page_frag_refill(sk, pfrag) ? pfrag : NULL;
+	if (has_room(pfrag) || take_recycled(sk, pfrag) ||
+	    sk_page_frag_refill(sk, pfrag))
+		return pfrag;
+	return NULL;
 }
 
 static void add_piece(struct weft_pieces *pieces, struct page_frag *pfrag,
@@ -45,8 +91,8 @@ static int fill_some(struct sock *sk, struct weft_pieces *pieces,
 		if (!pfrag)
 			return -ENOMEM;
 		n = min_t(size_t, len, pfrag->size - pfrag->offset);
-		if (copy_page_from_iter(pfrag->page, pfrag->offset, n,
-					from) != n)
+		if (copy_from_iter(page_address(pfrag->page) + pfrag->offset, n,
+				   from) != n)
 			return -EFAULT;
 		add_piece(pieces, pfrag, n);
 		len -= n;
@@ -56,7 +102,7 @@ static int fill_some(struct sock *sk, struct weft_pieces *pieces,
 
 /*
  * The length of a record; it never straddles pages, so that the reader finds
- * it in one frag. The page has room: refill() leaves at least 32 bytes.
+ * it in one frag: refill() leaves ROOM_MIN bytes at least.
  */
 static int fill_record(struct sock *sk, struct weft_pieces *pieces, u32 length)
 {
@@ -146,13 +192,17 @@ bool weft_pieces_append(struct weft_pieces *pieces, struct sk_buff *skb)
 	return true;
 }
 
+void weft_pieces_into(struct weft_pieces *pieces, struct sk_buff *skb)
+{
+	*weft_cb(skb) = (struct weft_cb){};
+	weft_pieces_append(pieces, skb);
+}
+
 struct sk_buff *weft_pieces_skb(struct weft_pieces *pieces, gfp_t gfp)
 {
 	struct sk_buff *skb = alloc_skb(0, gfp);
 
-	if (!skb)
-		return NULL;
-	*weft_cb(skb) = (struct weft_cb){};
-	weft_pieces_append(pieces, skb);
+	if (skb)
+		weft_pieces_into(pieces, skb);
 	return skb;
 }

@@ -16,7 +16,7 @@ struct sock;
  * Bytes to fill at once, so that single pages that begin and end anywhere do;
  * less where the length of a record comes before them.
  */
-#define WEFT_CHUNK_BYTES	(min_t(size_t, MAX_SKB_FRAGS - 2, 15) * 4096)
+#define WEFT_CHUNK_BYTES	(min_t(size_t, MAX_SKB_FRAGS - 1, 16) * 4096)
 #define WEFT_RECORD_CHUNK	(min_t(size_t, MAX_SKB_FRAGS - 3, 14) * 4096)
 
 /**
@@ -47,6 +47,9 @@ void weft_pieces_drop(struct weft_pieces *pieces);
 
 /** weft_pieces_append() - to an skb of a queue; false when it is full */
 bool weft_pieces_append(struct weft_pieces *pieces, struct sk_buff *skb);
+
+/** weft_pieces_into() - to an empty skb, which has room for them */
+void weft_pieces_into(struct weft_pieces *pieces, struct sk_buff *skb);
 
 /** weft_pieces_skb() - a new skb; takes the pieces when it is not NULL */
 struct sk_buff *weft_pieces_skb(struct weft_pieces *pieces, gfp_t gfp);

@@ -45,11 +45,11 @@ bool weft_sock_is_drained(const struct sock *sk)
 
 bool weft_sock_is_readable(const struct sock *sk)
 {
-	const struct weft_sock *wsk = weft_sk(sk);
-	u32 whole = READ_ONCE(wsk->rx_whole);
+	u32 whole;
 
 	if (weft_is_dgram(sk))
 		return !skb_queue_empty_lockless(&sk->sk_receive_queue);
+	whole = weft_sock_whole(sk);
 	if (sk->sk_type == SOCK_SEQPACKET)
 		return whole > 0;
 	return (int)whole >= sock_rcvlowat(sk, 0, INT_MAX);
@@ -165,11 +165,28 @@ static __poll_t poll_stream(struct sock *sk)
 	return mask;
 }
 
+/*
+ * From now on every append is told, so that an edge-triggered poller sees one
+ * event for each. Under the lock that appends hold: one that does not see it
+ * came before our look at the queue.
+ */
+static void note_polled(struct sock *sk)
+{
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+
+	if (READ_ONCE(weft_sk(sk)->polled))
+		return;
+	spin_lock_bh(&q->lock);
+	WRITE_ONCE(weft_sk(sk)->polled, true);
+	spin_unlock_bh(&q->lock);
+}
+
 __poll_t weft_poll(struct file *file, struct socket *sock, poll_table *wait)
 {
 	struct sock *sk = sock->sk;
 
 	sock_poll_wait(file, sock, wait);
+	note_polled(sk);
 	if (weft_is_dgram(sk))
 		return poll_dgram(sk);
 	if (READ_ONCE(sk->sk_state) == TCP_LISTEN)

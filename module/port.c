@@ -96,6 +96,8 @@ static int insert_port(struct weft_net *wn, struct sock *sk,
 		return -EADDRINUSE;
 	wsk->addr = *addr;
 	wsk->port = port;
+	/* From here on it is found without a reference. */
+	sock_set_flag(sk, SOCK_RCU_FREE);
 	err = rhltable_insert(&wn->ports, &wsk->port_node, port_params);
 	if (err) {
 		wsk->port = 0;

@@ -43,7 +43,7 @@ static const char *road_name(const struct weft_sock *wsk)
 	return names[wsk->road];
 }
 
-static int show_sock(struct seq_file *seq, struct weft_sock *wsk)
+static void show_sock(struct seq_file *seq, struct weft_sock *wsk)
 {
 	struct sock *sk = &wsk->sk;
 	char own[64], peer[64];
@@ -53,43 +53,49 @@ static int show_sock(struct seq_file *seq, struct weft_sock *wsk)
 		 wsk->peer_port);
 	seq_printf(seq, "%-9s %-7s %-5s %8u %8u %6u %8lu %-44s %s\n",
 		   type_name(sk), state_name(sk), road_name(wsk),
-		   READ_ONCE(wsk->rx_bytes), READ_ONCE(sk->sk_wmem_queued),
+		   weft_sock_unread(sk), READ_ONCE(sk->sk_wmem_queued),
 		   from_kuid_munged(seq_user_ns(seq), sk->sk_uid), sock_i_ino(sk),
 		   own, wsk->peer_port ? peer : "-");
-	return 0;
 }
 
-static void *socks_start(struct seq_file *seq, loff_t *pos)
-	__acquires(socks_lock)
+/* A step is a bucket, so that to go on where a read ended costs nothing. */
+static void *bucket_at(struct seq_file *seq, loff_t pos)
 {
 	struct weft_net *wn = weft_net(seq_file_net(seq));
 
-	spin_lock_bh(&wn->socks_lock);
-	return seq_hlist_start_head(&wn->socks, *pos);
+	if (!pos)
+		return SEQ_START_TOKEN;
+	return pos <= WEFT_SOCK_BUCKETS ? &wn->socks[pos - 1] : NULL;
+}
+
+static void *socks_start(struct seq_file *seq, loff_t *pos)
+{
+	return bucket_at(seq, *pos);
 }
 
 static void *socks_next(struct seq_file *seq, void *v, loff_t *pos)
 {
-	struct weft_net *wn = weft_net(seq_file_net(seq));
-
-	return seq_hlist_next(v, &wn->socks, pos);
+	return bucket_at(seq, ++*pos);
 }
 
 static void socks_stop(struct seq_file *seq, void *v)
-	__releases(socks_lock)
 {
-	struct weft_net *wn = weft_net(seq_file_net(seq));
-
-	spin_unlock_bh(&wn->socks_lock);
 }
 
 static int socks_show(struct seq_file *seq, void *v)
 {
+	struct weft_bucket *bucket = v;
+	struct weft_sock *wsk;
+
 	if (v == SEQ_START_TOKEN) {
 		seq_puts(seq, "type      state   road     unread   unsent    uid    inode own                                          peer\n");
 		return 0;
 	}
-	return show_sock(seq, hlist_entry(v, struct weft_sock, net_node));
+	spin_lock_bh(&bucket->lock);
+	hlist_for_each_entry(wsk, &bucket->socks, net_node)
+		show_sock(seq, wsk);
+	spin_unlock_bh(&bucket->lock);
+	return 0;
 }
 
 static const struct seq_operations socks_ops = {

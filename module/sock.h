@@ -15,6 +15,7 @@
 
 struct weft_cc_ops;
 struct weft_conn;
+struct weft_pool;
 
 /* Which road a connected socket's bytes take. */
 enum weft_road {
@@ -52,22 +53,34 @@ enum weft_road {
  * @max_message: largest message we take; set when connected
  * @peer_max_message: largest message the peer takes
  * @port_node: in weft_net.ports
- * @net_node: in weft_net.socks, and @orphan_node in weft_net.orphans
+ * @accept_link: child in the listener's @accept_q, and so not in weft_net.ports
+ * @net_node: in weft_net.socks
  * @peer: LOCAL: the other end, a strong reference; Own
  * @conn: WIRE: the flow; Own, freed when the socket dies
  *
  * @reader: skbs taken from sk_receive_queue by the reader; Own
  * @reader_bytes: what the reader may read of them (whole messages); Own
- * @rx_bytes: unread, in both queues, records' lengths counted; Queue
+ * Counters of bytes only grow, modulo 2^32, records' lengths included: what came
+ * less what was read is what waits. weft_sock_unread() and weft_sock_whole().
+ * @rx_bytes: came; Queue. Of a DGRAM: waits
  * @rx_whole: of them, what may be read: all but a message that is not complete;
  *	Queue, looked at without
  * @rx_records: whole messages of them; Queue, means nothing on a STREAM
+ * @rx_read: bytes that were read; Own, looked at without
+ * @rx_records_read: messages that were read; Own
  * @rx_eof: the peer said that it sends no more; Queue
  * @was_reset: LOCAL: the peer reset the connection; Queue
  * @rx_dead: we take no more: closed, or no longer listening; Queue
+ * @rx_wanted: LOCAL: a reader sleeps, or is about to, since it has nothing more;
+ *	whoever queues bytes clears it and wakes; Queue
+ * @polled: .poll was called: every append is told; never cleared; Queue
+ * @tell: LOCAL: the peer is to be told of what we queued; Own
+ * @made_room: LOCAL: what we read made room for the peer; Own
+ * @reads: skbs that were read without a pool; Own
+ * @pool: LOCAL: recycled pages and skbs for the peer to use, or NULL; Queue
  *
- * @accept_q: LISTEN: children not accepted yet, each with a reference; Queue
- * @accept_link: child in the listener's @accept_q
+ * @accept_q: LISTEN: children not accepted yet, each with a reference; Queue.
+ *	In the place of @pool, so each is looked at in its own state only
  */
 struct weft_sock {
 	struct sock		sk;
@@ -87,9 +100,11 @@ struct weft_sock {
 	const struct weft_cc_ops *cc;
 	u32			max_message;
 	u32			peer_max_message;
-	struct rhlist_head	port_node;
+	union {
+		struct rhlist_head	port_node;
+		struct list_head	accept_link;
+	};
 	struct hlist_node	net_node;
-	struct hlist_node	orphan_node;
 	struct sock		*peer;
 	struct weft_conn	*conn;
 
@@ -98,12 +113,21 @@ struct weft_sock {
 	u32			rx_bytes;
 	u32			rx_whole;
 	u32			rx_records;
+	u32			rx_read;
+	u32			rx_records_read;
 	bool			rx_eof;
 	bool			was_reset;
 	bool			rx_dead;
+	bool			rx_wanted;
+	bool			polled;
+	bool			tell;
+	bool			made_room;
+	u8			reads;
 
-	struct list_head	accept_q;
-	struct list_head	accept_link;
+	union {
+		struct list_head	accept_q;
+		struct weft_pool	*pool;
+	};
 };
 
 static inline struct weft_sock *weft_sk(const struct sock *sk)
@@ -121,6 +145,24 @@ static inline bool weft_sock_is_open(const struct sock *sk)
 {
 	return sk->sk_state == TCP_ESTABLISHED &&
 	       !READ_ONCE(weft_sk(sk)->was_reset);
+}
+
+/* What waits for the reader: all bytes, and those that it may have. */
+static inline u32 weft_sock_unread(const struct sock *sk)
+{
+	/* Read before came: what is read in between counts as unread. */
+	u32 read = READ_ONCE(weft_sk(sk)->rx_read);
+
+	smp_rmb();
+	return READ_ONCE(weft_sk(sk)->rx_bytes) - read;
+}
+
+static inline u32 weft_sock_whole(const struct sock *sk)
+{
+	u32 read = READ_ONCE(weft_sk(sk)->rx_read);
+
+	smp_rmb();
+	return READ_ONCE(weft_sk(sk)->rx_whole) - read;
 }
 
 /* Type classes: ports of streams and of datagrams are apart. */
@@ -183,6 +225,13 @@ static inline void weft_rmem_uncharge(struct sock *sk, u32 size)
 {
 	atomic_sub(size, &sk->sk_rmem_alloc);
 	sk_mem_uncharge(sk, size);
+}
+
+/* The same, but what becomes free stays the socket's, for what comes next. */
+static inline void weft_rmem_uncharge_some(struct sock *sk, u32 size)
+{
+	atomic_sub(size, &sk->sk_rmem_alloc);
+	sk_mem_charge(sk, -(int)size);
 }
 
 /* Names: user's form and ours. name.c */

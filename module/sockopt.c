@@ -199,9 +199,10 @@ static int get_inq(struct sock *sk)
 	u32 bytes;
 
 	spin_lock_bh(&q->lock);
-	bytes = wsk->rx_whole;
+	bytes = weft_sock_whole(sk);
 	if (sk->sk_type == SOCK_SEQPACKET)
-		bytes -= wsk->rx_records * WEFT_RECORD_BYTES;
+		bytes -= (wsk->rx_records - wsk->rx_records_read) *
+			 WEFT_RECORD_BYTES;
 	if (weft_is_dgram(sk)) {
 		skb = skb_peek(q);
 		bytes = skb ? skb->len : 0;
@@ -216,7 +217,7 @@ static int get_outq(struct sock *sk)
 
 	switch (wsk->road) {
 	case WEFT_ROAD_LOCAL:
-		return READ_ONCE(weft_sk(wsk->peer)->rx_bytes);
+		return weft_sock_unread(wsk->peer);
 	case WEFT_ROAD_WIRE:
 		return min_t(u64, weft_conn_unsent(sk), INT_MAX);
 	default:

@@ -20,6 +20,7 @@ weft-module-files := \
 	listen.c \
 	local.c \
 	pieces.c \
+	pool.c \
 	record.c \
 	node.c \
 	session.c \

@@ -10,6 +10,7 @@
 #include "conn.h"
 #include "local.h"
 #include "pieces.h"
+#include "pool.h"
 #include "proto/wire.h"
 #include "sock.h"
 
@@ -18,7 +19,16 @@ static bool is_seqpacket(const struct sock *sk)
 	return sk->sk_type == SOCK_SEQPACKET;
 }
 
-/* The local peer's reader has news; sk is not owned. */
+/* Is somebody to be told of what was queued, or read? Clears it; sk owned. */
+static bool take_flag(bool *flag)
+{
+	bool was = *flag;
+
+	*flag = false;
+	return was;
+}
+
+/* The local peer has news; sk is not owned. */
 static void wake_reader(struct sock *sk)
 {
 	struct sock *peer = READ_ONCE(weft_sk(sk)->peer);
@@ -71,19 +81,23 @@ static void want_space(struct sock *sk)
 static int sleep_for_room(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	bool tell;
 
 	if (!*timeo)
 		return -EAGAIN;
 	if (signal_pending(current))
 		return sock_intr_errno(*timeo);
 	flush_bytes(sk, false);
-	release_sock(sk);
-	wake_reader(sk);
-	lock_sock(sk);
 	add_wait_queue(sk_sleep(sk), &wait);
 	want_space(sk);
-	sk_wait_event(sk, timeo, may_go_on(sk), &wait);
+	tell = take_flag(&weft_sk(sk)->tell);
+	release_sock(sk);
+	if (tell)
+		wake_reader(sk);
+	if (!may_go_on(sk))
+		*timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, *timeo);
 	remove_wait_queue(sk_sleep(sk), &wait);
+	lock_sock(sk);
 	return 0;
 }
 
@@ -106,23 +120,34 @@ static int wait_room(struct sock *sk, long *timeo)
 	}
 }
 
-static int queue_bytes(struct sock *sk, struct weft_pieces *pieces,
-		       struct sk_buff_head *list)
+static int queue_pieces(struct sock *sk, struct weft_pieces *pieces)
 {
+	struct sk_buff_head none;
+
 	if (weft_sk(sk)->road == WEFT_ROAD_LOCAL)
-		return weft_local_queue(sk, pieces, list);
-	return weft_conn_queue(sk, pieces, list);
+		return weft_local_queue(sk, pieces);
+	__skb_queue_head_init(&none);
+	return weft_conn_queue(sk, pieces, &none);
+}
+
+static int queue_list(struct sock *sk, struct sk_buff_head *list)
+{
+	struct weft_pieces none;
+
+	if (weft_sk(sk)->road == WEFT_ROAD_LOCAL)
+		return weft_local_queue_list(sk, list);
+	none.n = 0;
+	none.len = 0;
+	return weft_conn_queue(sk, &none, list);
 }
 
 static int send_chunk(struct sock *sk, struct msghdr *msg, size_t len)
 {
 	struct weft_pieces pieces;
-	struct sk_buff_head none;
 	int err;
 
-	__skb_queue_head_init(&none);
 	err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, -1);
-	return err ?: queue_bytes(sk, &pieces, &none);
+	return err ?: queue_pieces(sk, &pieces);
 }
 
 static int send_bytes(struct sock *sk, struct msghdr *msg, size_t len,
@@ -182,22 +207,28 @@ static bool is_too_large(const struct sock *sk, size_t len)
 		len > weft_sk(sk)->peer_max_message);
 }
 
-static int queue_message(struct sock *sk, struct msghdr *msg, size_t len)
+static int queue_large(struct sock *sk, struct msghdr *msg, size_t len)
 {
-	struct weft_pieces pieces = { .n = 0 };
 	struct sk_buff_head list;
 	int err;
 
 	__skb_queue_head_init(&list);
-	if (len <= WEFT_RECORD_CHUNK)
-		err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, len);
-	else
-		err = gather(sk, msg, len, &list);
-	if (err) {
-		__skb_queue_purge(&list);
-		return err;
-	}
-	return queue_bytes(sk, &pieces, &list);
+	err = gather(sk, msg, len, &list);
+	if (!err)
+		return queue_list(sk, &list);
+	__skb_queue_purge(&list);
+	return err;
+}
+
+static int queue_message(struct sock *sk, struct msghdr *msg, size_t len)
+{
+	struct weft_pieces pieces;
+	int err;
+
+	if (len > WEFT_RECORD_CHUNK)
+		return queue_large(sk, msg, len);
+	err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, len);
+	return err ?: queue_pieces(sk, &pieces);
 }
 
 static int send_message(struct sock *sk, struct msghdr *msg, size_t len,
@@ -270,6 +301,7 @@ int weft_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 {
 	struct sock *sk = sock->sk;
 	long timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
+	bool tell;
 	int ret;
 
 	if (msg->msg_flags & MSG_OOB)
@@ -292,24 +324,59 @@ int weft_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 		ret = send_bytes(sk, msg, len, timeo);
 	if (ret < 0 && !is_seqpacket(sk))
 		ret = sk_stream_error(sk, msg->msg_flags, ret);
+	tell = take_flag(&weft_sk(sk)->tell);
 	release_sock(sk);
-	if (ret >= 0)
+	if (tell)
 		wake_reader(sk);
 	return ret;
 }
 
 /* --- receiving --- */
 
-/* Everything that came is the reader's from now on. */
-static void take_all(struct sock *sk)
+/*
+ * Everything that came is the reader's from now on. Where that is no more than
+ * @beyond and the reader will sleep, the next append wakes it.
+ */
+static void take_all(struct sock *sk, u32 beyond, bool sleeps)
 {
 	struct sk_buff_head *q = &sk->sk_receive_queue;
 	struct weft_sock *wsk = weft_sk(sk);
 
 	spin_lock_bh(&q->lock);
 	skb_queue_splice_tail_init(q, &wsk->reader);
-	wsk->reader_bytes = wsk->rx_whole;
+	wsk->reader_bytes = wsk->rx_whole - wsk->rx_read;
+	if (sleeps && wsk->reader_bytes <= beyond &&
+	    wsk->road == WEFT_ROAD_LOCAL)
+		WRITE_ONCE(wsk->rx_wanted, true);
 	spin_unlock_bh(&q->lock);
+}
+
+/* Bytes of a local skb, which is pages alone, to the user. */
+static int copy_frags(struct sk_buff *skb, u32 pos, struct msghdr *msg, u32 n)
+{
+	const skb_frag_t *frag = skb_shinfo(skb)->frags;
+
+	while (pos >= skb_frag_size(frag))
+		pos -= skb_frag_size(frag++);
+	while (n) {
+		u32 part = min(n, skb_frag_size(frag) - pos);
+
+		if (copy_to_iter(skb_frag_address(frag) + pos, part,
+				 &msg->msg_iter) != part)
+			return -EFAULT;
+		n -= part;
+		pos = 0;
+		frag++;
+	}
+	return 0;
+}
+
+static int copy_skb(struct sock *sk, struct sk_buff *skb, u32 pos,
+		    struct msghdr *msg, u32 n)
+{
+	if (weft_sk(sk)->road == WEFT_ROAD_LOCAL)
+		return copy_frags(skb, pos, msg, n);
+	return skb_copy_datagram_msg(skb, pos, msg, n);
 }
 
 /* Bytes [@seek, @seek + @n) of what the reader has, to the user. */
@@ -319,6 +386,8 @@ static int copy_to_user_msg(struct sock *sk, struct msghdr *msg, u32 seek,
 	struct sk_buff *skb;
 	int err = 0;
 
+	if (!n)
+		return 0;
 	skb_queue_walk(&weft_sk(sk)->reader, skb) {
 		struct weft_cb *cb = weft_cb(skb);
 		u32 part;
@@ -328,7 +397,7 @@ static int copy_to_user_msg(struct sock *sk, struct msghdr *msg, u32 seek,
 			continue;
 		}
 		part = min(n, cb->len - seek);
-		err = skb_copy_datagram_msg(skb, cb->pos + seek, msg, part);
+		err = copy_skb(sk, skb, cb->pos + seek, msg, part);
 		n -= part;
 		seek = 0;
 		if (err || !n)
@@ -337,42 +406,61 @@ static int copy_to_user_msg(struct sock *sk, struct msghdr *msg, u32 seek,
 	return err;
 }
 
-/* The length of the message that the reader has first, whole. */
-static int first_record(struct sock *sk)
+/* A record's length that may be anywhere; bytes of it that are there. */
+static u32 gather_head(struct sock *sk, u8 head[WEFT_RECORD_BYTES])
 {
-	u8 head[WEFT_RECORD_BYTES];
 	struct sk_buff *skb;
 	u32 have = 0;
-	__be32 length;
 
 	skb_queue_walk(&weft_sk(sk)->reader, skb) {
 		struct weft_cb *cb = weft_cb(skb);
-		u32 part = min_t(u32, sizeof(head) - have, cb->len);
+		u32 part = min_t(u32, WEFT_RECORD_BYTES - have, cb->len);
 
 		if (skb_copy_bits(skb, cb->pos, head + have, part))
 			break;
 		have += part;
-		if (have == sizeof(head))
+		if (have == WEFT_RECORD_BYTES)
 			break;
 	}
-	if (have < sizeof(head))
+	return have;
+}
+
+/* Of a local skb it is in one frag: see fill_record(). */
+static void copy_head(const struct sk_buff *skb, u32 pos,
+		      u8 head[WEFT_RECORD_BYTES])
+{
+	const skb_frag_t *frag = skb_shinfo(skb)->frags;
+
+	while (pos >= skb_frag_size(frag))
+		pos -= skb_frag_size(frag++);
+	memcpy(head, skb_frag_address(frag) + pos, WEFT_RECORD_BYTES);
+}
+
+/* The length of the message that the reader has first, whole. */
+static int first_record(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	struct sk_buff *first = skb_peek(&wsk->reader);
+	u8 head[WEFT_RECORD_BYTES];
+	__be32 length;
+
+	if (wsk->road == WEFT_ROAD_LOCAL)
+		copy_head(first, weft_cb(first)->pos, head);
+	else if (gather_head(sk, head) < sizeof(head))
 		return -EPROTO;
 	memcpy(&length, head, sizeof(length));
-	if (be32_to_cpu(length) > weft_sk(sk)->reader_bytes - sizeof(head))
+	if (be32_to_cpu(length) > wsk->reader_bytes - sizeof(head))
 		return -EPROTO;
 	return be32_to_cpu(length);
 }
 
-/* @n bytes, @records whole messages, have been read. */
-static void consume(struct sock *sk, u32 n, u32 records)
+/* Skbs that are read to their end leave the reader for @done. */
+static void advance(struct sock *sk, u32 left, struct sk_buff_head *done)
 {
-	struct weft_sock *wsk = weft_sk(sk);
-	struct sk_buff_head done;
-	u32 left = n, truesize = 0;
+	struct sk_buff_head *reader = &weft_sk(sk)->reader;
 	struct sk_buff *skb;
 
-	__skb_queue_head_init(&done);
-	while (left && (skb = skb_peek(&wsk->reader))) {
+	while (left && (skb = skb_peek(reader))) {
 		struct weft_cb *cb = weft_cb(skb);
 		u32 part = min(left, cb->len);
 
@@ -381,28 +469,59 @@ static void consume(struct sock *sk, u32 n, u32 records)
 		left -= part;
 		if (cb->len)
 			break;
-		__skb_unlink(skb, &wsk->reader);
-		__skb_queue_tail(&done, skb);
-		truesize += skb->truesize;
+		__skb_unlink(skb, reader);
+		__skb_queue_tail(done, skb);
 	}
+}
+
+/* What was read is uncharged, and recycled or freed. */
+static void release_read(struct sock *sk, struct sk_buff_head *done)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	struct sk_buff *skb;
+	u32 truesize = 0;
+
+	if (wsk->road == WEFT_ROAD_LOCAL)
+		weft_pool_prepare(sk);
+	skb_queue_walk(done, skb)
+		truesize += skb->truesize;
 	spin_lock_bh(&sk->sk_receive_queue.lock);
-	wsk->rx_bytes -= n;
-	WRITE_ONCE(wsk->rx_whole, wsk->rx_whole - n);
-	wsk->rx_records -= records;
-	weft_rmem_uncharge(sk, truesize);
+	/* Only what the pool leaves is given back: the rest is needed soon. */
+	weft_rmem_uncharge_some(sk, truesize);
+	if (wsk->road == WEFT_ROAD_LOCAL)
+		weft_pool_keep(sk, done);
+	sk_mem_uncharge(sk, 0);
 	spin_unlock_bh(&sk->sk_receive_queue.lock);
-	wsk->reader_bytes -= n;
-	if (wsk->road == WEFT_ROAD_WIRE)
-		weft_conn_read(sk, n);
-	while ((skb = __skb_dequeue(&done)))
+	wsk->made_room = true;
+	while ((skb = __skb_dequeue(done)))
 		consume_skb(skb);
 }
 
+/* @n bytes, @records whole messages, have been read. */
+static void consume(struct sock *sk, u32 n, u32 records)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	struct sk_buff_head done;
+
+	__skb_queue_head_init(&done);
+	advance(sk, n, &done);
+	WRITE_ONCE(wsk->rx_read, wsk->rx_read + n);
+	wsk->rx_records_read += records;
+	wsk->reader_bytes -= n;
+	if (!skb_queue_empty(&done))
+		release_read(sk, &done);
+	if (wsk->road == WEFT_ROAD_WIRE)
+		weft_conn_read(sk, n);
+}
+
+/* Not owned: an append that somebody else's reading hid is news as well. */
 static bool has_news(const struct sock *sk)
 {
 	const struct weft_sock *wsk = weft_sk(sk);
 
-	return READ_ONCE(wsk->rx_whole) > wsk->reader_bytes ||
+	if (wsk->road == WEFT_ROAD_LOCAL && !READ_ONCE(wsk->rx_wanted))
+		return true;
+	return weft_sock_whole(sk) > READ_ONCE(wsk->reader_bytes) ||
 	       READ_ONCE(wsk->rx_eof) || READ_ONCE(sk->sk_err) ||
 	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN ||
 	       (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED &&
@@ -413,20 +532,24 @@ static bool has_news(const struct sock *sk)
 static int wait_news(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	bool made_room;
 
 	if (!*timeo)
 		return -EAGAIN;
 	if (signal_pending(current))
 		return sock_intr_errno(*timeo);
-	release_sock(sk);
-	wake_writer(sk);
-	lock_sock(sk);
 	add_wait_queue(sk_sleep(sk), &wait);
 	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
+	made_room = take_flag(&weft_sk(sk)->made_room);
+	release_sock(sk);
+	if (made_room)
+		wake_writer(sk);
 	smp_mb();	/* on the queue before looking: see skwq_has_sleeper() */
-	sk_wait_event(sk, timeo, has_news(sk), &wait);
-	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
+	if (!has_news(sk))
+		*timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, *timeo);
 	remove_wait_queue(sk_sleep(sk), &wait);
+	lock_sock(sk);
+	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
 	return 0;
 }
 
@@ -448,7 +571,7 @@ static int why_nothing(struct sock *sk)
 	if (ended || READ_ONCE(wsk->was_reset) ||
 	    sk->sk_shutdown & RCV_SHUTDOWN) {
 		/* The end may have come behind bytes: look once more. */
-		take_all(sk);
+		take_all(sk, 0, false);
 		return wsk->reader_bytes ? 1 : 0;
 	}
 	if (sk->sk_state == TCP_CLOSE || sk->sk_state == TCP_LISTEN)
@@ -462,7 +585,9 @@ static int wait_bytes(struct sock *sk, u32 beyond, long *timeo)
 	for (;;) {
 		int why;
 
-		take_all(sk);
+		if (weft_sk(sk)->reader_bytes > beyond)
+			return 1;
+		take_all(sk, beyond, *timeo);
 		if (weft_sk(sk)->reader_bytes > beyond)
 			return 1;
 		why = why_nothing(sk);
@@ -486,7 +611,7 @@ static int recv_bytes(struct sock *sk, struct msghdr *msg, size_t len,
 
 	while (copied < len) {
 		if (copied >= target && wsk->reader_bytes == seek)
-			take_all(sk);
+			take_all(sk, seek, false);
 		if (copied >= target && wsk->reader_bytes == seek)
 			break;
 		ret = wait_bytes(sk, seek, &timeo);
@@ -552,6 +677,7 @@ int weft_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 {
 	struct sock *sk = sock->sk;
 	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
+	bool made_room;
 	int ret;
 
 	if (flags & MSG_OOB)
@@ -566,9 +692,10 @@ int weft_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		ret = recv_message(sk, msg, len, flags, timeo);
 	else
 		ret = recv_bytes(sk, msg, len, flags, timeo);
+	made_room = take_flag(&weft_sk(sk)->made_room);
 	release_sock(sk);
 	msg->msg_namelen = 0;
-	if (ret > 0 || is_seqpacket(sk))
+	if (made_room)
 		wake_writer(sk);
 	return ret;
 }
