@@ -864,20 +864,27 @@ static bool fill_stream(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
 }
 
 /*
- * Where there are more ranges than an ACK carries, it tells in turn of the
- * latest and of the lowest.
+ * Where there are more ranges than an ACK carries, it tells of the lowest, of
+ * the latest, of the lowest again, and of each in turn: none is told only once.
  */
-static bool fill_ack(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
+static unsigned int first_told(const struct weft_engine *e)
 {
 	unsigned int first = 0;
 
-	fill(e, pkt, WEFT_ACK, now);
-	if (e->nr_ranges > WEFT_RANGES_MAX && e->ack_turn % 2) {
+	if (e->nr_ranges <= WEFT_RANGES_MAX)
+		return 0;
+	if (e->ack_turn % 4 == 1)
 		first = e->last_range - min_t(u32, e->last_range,
 					      WEFT_RANGES_MAX / 2);
-		first = min(first, e->nr_ranges - WEFT_RANGES_MAX);
-	}
-	pkt->ranges = e->ranges + first;
+	else if (e->ack_turn % 4 == 3)
+		first = e->ack_turn / 4 * WEFT_RANGES_MAX % e->nr_ranges;
+	return min(first, e->nr_ranges - WEFT_RANGES_MAX);
+}
+
+static bool fill_ack(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
+{
+	fill(e, pkt, WEFT_ACK, now);
+	pkt->ranges = e->ranges + first_told(e);
 	pkt->nr_ranges = min_t(u32, e->nr_ranges, WEFT_RANGES_MAX);
 	pkt->plen = pkt->nr_ranges * sizeof(struct weft_wire_range);
 	return true;

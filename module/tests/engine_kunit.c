@@ -364,6 +364,30 @@ static void engine_input__out_of_order_is_told_at_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bed->pkt.nr_ranges, 0);
 }
 
+/* More gaps than one ACK tells of: all are told of, in a few of them. */
+static void engine_next__every_range_is_told_in_turn(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	struct weft_range *ranges;
+	bool told[150] = {};
+	unsigned int i, k;
+
+	ranges = kunit_kcalloc(test, 200, sizeof(*ranges), GFP_KERNEL);
+	weft_engine_lend_ranges(&bed->e, ranges, 200);
+	for (i = 0; i < 150; i++)
+		bed_hear(bed, .kind = WEFT_DATA, .offset = 100 + 20 * i,
+			 .plen = 10);
+	for (i = 0; i < 24; i++) {
+		bed_hear(bed, .kind = WEFT_PROBE);
+		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+		KUNIT_EXPECT_EQ(test, bed->pkt.nr_ranges, WEFT_RANGES_MAX);
+		for (k = 0; k < bed->pkt.nr_ranges; k++)
+			told[(bed->pkt.ranges[k].start - 100) / 20] = true;
+	}
+	for (i = 0; i < 150; i++)
+		KUNIT_EXPECT_TRUE(test, told[i]);
+}
+
 static void engine_input__duplicates_are_acked_and_not_stored(struct kunit *test)
 {
 	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
@@ -1186,6 +1210,7 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_input__prompt_is_acked_at_once),
 	KUNIT_CASE(engine_input__behind_a_gap_every_second_is_acked),
 	KUNIT_CASE(engine_input__out_of_order_is_told_at_once),
+	KUNIT_CASE(engine_next__every_range_is_told_in_turn),
 	KUNIT_CASE(engine_input__duplicates_are_acked_and_not_stored),
 	KUNIT_CASE(engine_input__gaps_beyond_its_memory_are_dropped),
 	KUNIT_CASE(engine_input__nothing_beyond_the_limit),
