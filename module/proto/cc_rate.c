@@ -191,12 +191,23 @@ static bool is_losing(const struct weft_cc *cc, const struct weft_cc_ack *ack)
 	return lost >= LOSS_MIN * (u64)cc->mss && lost * LOSS_PARTS > known;
 }
 
+static u32 first_window(const struct weft_cc *cc)
+{
+	return WEFT_CWND_INITIAL_SEGMENTS * cc->mss;
+}
+
+/* Whose program writes little has no part in the queue that it sees. */
+static bool is_small(const struct weft_cc *cc, const struct weft_cc_ack *ack)
+{
+	return ack->rate_limited && ack->prior_in_flight < first_window(cc);
+}
+
 static void judge_startup(struct weft_cc *cc, const struct weft_cc_ack *ack)
 {
 	struct weft_rate *r = &cc->rate;
 	u64 bw = rate_of(cc);
 
-	if (is_losing(cc, ack) || is_queued(cc)) {
+	if (is_losing(cc, ack) || (is_queued(cc) && !is_small(cc, ack))) {
 		enter(cc, DRAIN, ack->now);
 	} else if (bw >= r->full_bw + r->full_bw / 4) {
 		r->full_bw = bw;
@@ -333,7 +344,7 @@ static void note_age(struct weft_cc *cc, const struct weft_cc_ack *ack)
 				  ack->now - r->phase_ns > EMPTY_MAX_NS))
 		look(cc, ack);
 	if (r->phase == EMPTY || r->phase == LOOK ||
-	    ack->now - r->min_at_ns < age_ns(cc))
+	    is_small(cc, ack) || ack->now - r->min_at_ns < age_ns(cc))
 		return;
 	r->look_rtt_ns = 0;
 	r->phase_before = r->phase == STARTUP ? STARTUP : CRUISE;
@@ -383,6 +394,16 @@ static void set_window(struct weft_cc *cc, const struct weft_cc_ack *ack)
 			   WEFT_CWND_MAX);
 }
 
+/* What a flow may do that knows nothing yet: its first window a round trip. */
+static u64 least_pace(const struct weft_cc *cc)
+{
+	const struct weft_rate *r = &cc->rate;
+
+	if (r->phase != STARTUP)
+		return 1;
+	return div64_u64(first_window(cc) * WEFT_NS_PER_SEC, min_rtt(cc));
+}
+
 static void set_pace(struct weft_cc *cc)
 {
 	struct weft_rate *r = &cc->rate;
@@ -393,7 +414,8 @@ static void set_pace(struct weft_cc *cc)
 		return;
 	}
 	/* A little below what was measured: no queue is to stand. */
-	cc->pacing_rate = max_t(u64, scale(bw - bw / 128, pace_gain[r->phase]), 1);
+	cc->pacing_rate = max(scale(bw - bw / 128, pace_gain[r->phase]),
+			      least_pace(cc));
 }
 
 static void acked(struct weft_cc *cc, const struct weft_cc_ack *ack)

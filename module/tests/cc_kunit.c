@@ -430,6 +430,29 @@ static void cc_rate__what_the_program_limits_does_not_count(struct kunit *test)
 	KUNIT_EXPECT_GE(test, p.cc.cwnd, 50 * MSS);
 }
 
+/*
+ * Questions and answers measure a low rate, and a queue that is others': what
+ * comes after them, be it long, leaves as at the start of a flow.
+ */
+static void cc_rate__a_long_message_after_short_ones(struct kunit *test)
+{
+	struct path p = fresh(&weft_cc_rate);
+	unsigned int i;
+
+	for (i = 0; i < 500; i++) {
+		const struct weft_cc_ack ack = {
+			.now = p.now += RTT, .acked = 64,
+			.delivered = p.delivered += 64,
+			.prior_delivered = p.delivered - 64, .rate = 64 * 50,
+			.rtt_ns = i < 10 ? RTT : RTT * 2, .rate_limited = true,
+		};
+
+		weft_cc_delivered(&p.cc, &ack, p.una += 64);
+		KUNIT_EXPECT_GE(test, p.cc.cwnd, 10 * MSS);
+		KUNIT_EXPECT_GE(test, p.cc.pacing_rate, 10 * MSS * 50ULL);
+	}
+}
+
 /* See note "Age" in cc_rate.c: the window closes, and opens at once after. */
 static void cc_rate__looks_at_the_empty_path(struct kunit *test)
 {
@@ -476,6 +499,7 @@ static struct kunit_case cc_cases[] = {
 	KUNIT_CASE(cc_rate__five_percent_lost_is_nothing),
 	KUNIT_CASE(cc_rate__a_third_lost_is_too_much),
 	KUNIT_CASE(cc_rate__what_the_program_limits_does_not_count),
+	KUNIT_CASE(cc_rate__a_long_message_after_short_ones),
 	KUNIT_CASE(cc_rate__looks_at_the_empty_path),
 	{}
 };

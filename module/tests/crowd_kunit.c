@@ -147,8 +147,8 @@ static void crowd__many_flows_share(struct kunit *test)
 	struct crowd_params *p = staggered(test, 55, 90 * SIM_MS);
 	struct crowd *c;
 
-	p->from_ns = 10 * SIM_SEC;
-	p->to_ns = 20 * SIM_SEC;
+	p->from_ns = 20 * SIM_SEC;
+	p->to_ns = 30 * SIM_SEC;
 	c = ran(test, p);
 	KUNIT_EXPECT_GE(test, crowd_goodput(c), 980);
 	KUNIT_EXPECT_GE(test, crowd_jain(c), 970);
