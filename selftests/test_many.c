@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Many connections on one node: what one costs must not depend on how many
- * there are. WEFT_MANY= says how many (default 10,000).
+ * there are. WEFT_MANY= says how many (default 4,000).
  *
  * weft-roads: local
  * weft-timeout: 300
  */
-#define _GNU_SOURCE
 #include <sys/resource.h>
 
 #include "weft_test.h"
@@ -27,7 +26,7 @@ static int how_many(void)
 {
 	const char *text = getenv("WEFT_MANY");
 
-	return text ? atoi(text) : 10000;
+	return text ? atoi(text) : 4000;
 }
 
 FIXTURE(many)
@@ -92,10 +91,9 @@ static long long cost_of_one(int lis, const struct addr *addr)
 	return best;
 }
 
-/* Lines of the table, and what it cost to read it. */
-static int list_all(long long *took)
+/* Lines of the table. */
+static int list_all(void)
 {
-	long long start = cpu_ns();
 	char buf[4096];
 	int lines = 0;
 	ssize_t n, i;
@@ -106,14 +104,30 @@ static int list_all(long long *took)
 		for (i = 0; i < n; i++)
 			lines += buf[i] == '\n';
 	close(fd);
-	*took = cpu_ns() - start;
 	return n < 0 ? -1 : lines;
+}
+
+/* What it costs to read the table: the cheapest of some times. */
+static long long cost_of_list(void)
+{
+	long long best = -1;
+	int try;
+
+	for (try = 0; try < 5; try++) {
+		long long start = cpu_ns(), took;
+
+		if (list_all() < 0)
+			return -1;
+		took = cpu_ns() - start;
+		if (best < 0 || took < best)
+			best = took;
+	}
+	return best;
 }
 
 TEST_F(many, cost_does_not_grow_with_their_number)
 {
 	long long few, many, list_few, list_many;
-	int lines;
 
 	for (; self->n < FEW; self->n++)
 		ASSERT_TRUE(open_one(self->listener, &self->addr,
@@ -123,15 +137,16 @@ TEST_F(many, cost_does_not_grow_with_their_number)
 	for (; self->n < how_many() / 10; self->n++)
 		ASSERT_TRUE(open_one(self->listener, &self->addr,
 				     &self->fd[2 * self->n]));
-	lines = list_all(&list_few);
-	EXPECT_LE(2 * self->n, lines);
+	EXPECT_LE(2 * self->n, list_all());
+	list_few = cost_of_list();
+	ASSERT_LT(0, list_few);
 	for (; self->n < how_many(); self->n++)
 		ASSERT_TRUE(open_one(self->listener, &self->addr,
 				     &self->fd[2 * self->n]));
 	many = cost_of_one(self->listener, &self->addr);
 	ASSERT_LT(0, many);
-	lines = list_all(&list_many);
-	EXPECT_LE(2 * self->n, lines);
+	EXPECT_LE(2 * self->n, list_all());
+	list_many = cost_of_list();
 	TH_LOG("open and close: %lld ns of %d, %lld ns of %d", few, FEW, many,
 	       self->n);
 	TH_LOG("list: %lld us, of ten times as many %lld us",

@@ -7,7 +7,6 @@
  * weft-roads: local
  * weft-cflags: -pthread
  */
-#define _GNU_SOURCE
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
