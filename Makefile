@@ -9,6 +9,8 @@
 #   make kunit         the same as a KUnit module under User-Mode Linux
 #   make kselftest     socket tests in virtual machines; KERNELS="VERSION..." TESTS= ROADS= choose
 #   make bench         the scoreboard, side by side with every peer; tools/bench tells the choices
+#   make netbench      weft beside TCP on bad networks; NETBENCH_CASES= NETBENCH_RUNS= see tools/netbench
+#   make model         every order of events of a flow, with Spin
 #   make layers        the include order and the length of functions
 #   make lint          sparse, W=1 and shellcheck
 #   make clean
@@ -25,7 +27,7 @@ override OUT := $(abspath $(OUT))
 KBUILD = +$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) -C $(KDIR) CONFIG_DEBUG_INFO_BTF_MODULES= \
 	WEFT_CFLAGS="$(WEFT_CFLAGS)"
 
-.PHONY: module kdir check demo unit fuzz kunit kselftest bench layers lint clean
+.PHONY: module kdir check demo unit fuzz kunit kselftest bench netbench model layers lint clean
 
 module: kdir
 	@tools/link-tree $(OUT)
@@ -55,6 +57,12 @@ kselftest:
 
 bench:
 	@tools/bench
+
+netbench:
+	@tools/netbench
+
+model:
+	@tools/model
 
 layers:
 	@tools/layers

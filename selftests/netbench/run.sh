@@ -188,10 +188,11 @@ case_down()
 		-x "10000:ip -n $WEFT_NS_R1 link set right up"
 }
 
+# With buffers that the program has set: a limit that does not grow.
 case_stop()
 {
 	path && shape "$(buffer 20)" delay 5ms || return 1
-	load bulk -p "$(pair A B)" -w 2000 -d 68000 -r 3000,60000 -F "$(watched R1 left)"
+	load bulk -b 262144 -p "$(pair A B)" -w 2000 -d 68000 -r 3000,60000 -F "$(watched R1 left)"
 }
 
 # How weft and TCP share: two flows of each, of two pairs of nodes. Run for weft families only.
