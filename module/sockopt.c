@@ -7,6 +7,7 @@
 
 #include "conn.h"
 #include "proto/cc.h"
+#include "info.h"
 #include "proto/wire.h"
 #include "sock.h"
 
@@ -69,7 +70,9 @@ static const struct option *find_option(int level, int name)
 	return NULL;
 }
 
-static int put_int(char __user *val, int __user *optlen, int value)
+/* As much of a value as the program has room for, and how much that is. */
+static int put_value(char __user *val, int __user *optlen, const void *value,
+		     size_t size)
 {
 	int len;
 
@@ -77,10 +80,27 @@ static int put_int(char __user *val, int __user *optlen, int value)
 		return -EFAULT;
 	if (len < 0)
 		return -EINVAL;
-	len = min_t(int, len, sizeof(value));
-	if (put_user(len, optlen) || copy_to_user(val, &value, len))
+	len = min_t(size_t, len, size);
+	if (put_user(len, optlen) || copy_to_user(val, value, len))
 		return -EFAULT;
 	return 0;
+}
+
+static int put_int(char __user *val, int __user *optlen, int value)
+{
+	return put_value(val, optlen, &value, sizeof(value));
+}
+
+static int put_info(struct sock *sk, char __user *val, int __user *optlen)
+{
+	struct weft_info info;
+
+	if (weft_is_dgram(sk))
+		return -EOPNOTSUPP;
+	lock_sock(sk);
+	weft_info_fill(sk, &info);
+	release_sock(sk);
+	return put_value(val, optlen, &info, sizeof(info));
 }
 
 /*
@@ -165,6 +185,8 @@ int weft_getsockopt(struct socket *sock, int level, int name,
 		return put_int(val, len, 1);
 	if (level == SOL_WEFT && name == WEFT_CONGESTION)
 		return get_congestion(sk, val, len);
+	if (level == SOL_WEFT && name == WEFT_INFO)
+		return put_info(sk, val, len);
 	if (!option)
 		return -ENOPROTOOPT;
 	lock_sock(sk);

@@ -14,6 +14,7 @@ weft-module-files := \
 	stream.c \
 	dgram.c \
 	sockopt.c \
+	info.c \
 	proc.c \
 	port.c \
 	conn.c \

@@ -273,6 +273,7 @@ static void tell_cc(struct weft_engine *e, u64 bytes, u64 flight, u64 now)
 		.limited = was_limited(e, flight),
 	};
 
+	e->rate = ack.rate ? ack.rate : e->rate;
 	weft_cc_delivered(&e->cc, &ack, e->snd_una);
 }
 

@@ -140,8 +140,9 @@ struct weft_params {
  * @rtt: round-trip time
  * @cc: congestion control
  * @delivered: bytes that arrived, in or out of order
- * @in_flight: bytes sent of which nothing is known
  * @lost: bytes that were taken for lost, each time
+ * @rate: at which bytes arrived of late, bytes/s, 0 if unknown
+ * @in_flight: bytes sent of which nothing is known
  *
  * @rcv_nxt: bytes below it are received in order; at most @rcv_fin
  * @rcv_limit: bytes below it we admit, as announced; never moves back
@@ -222,8 +223,9 @@ struct weft_engine {
 	struct weft_rtt rtt;
 	struct weft_cc cc;
 	u64	delivered;
-	u64	in_flight;
 	u64	lost;
+	u64	rate;
+	u64	in_flight;
 
 	u64	rcv_nxt;
 	u64	rcv_limit;

@@ -102,6 +102,106 @@ struct sockaddr_weft {
  */
 #define WEFT_EARLY_DATA		4
 #define WEFT_CONGESTION		16	/* a string: one of net.weft.available_congestion_control */
+/* get: struct weft_info. Not of datagrams (EOPNOTSUPP). */
+#define WEFT_INFO		5
+
+/* States of a connection: weft_info.state. */
+enum {
+	WEFT_STATE_CLOSED,	/* never connected, reset, or timed out */
+	WEFT_STATE_LISTEN,
+	WEFT_STATE_OPENING,	/* not answered yet */
+	WEFT_STATE_OPEN,
+	WEFT_STATE_SENT_CLOSE,	/* we have ended our way */
+	WEFT_STATE_GOT_CLOSE,	/* the peer has ended its way */
+	WEFT_STATE_CLOSING	/* both */
+};
+
+/* Roads: weft_info.road. */
+enum {
+	WEFT_INFO_NO_ROAD,
+	WEFT_INFO_LOCAL,
+	WEFT_INFO_WIRE
+};
+
+/**
+ * struct weft_info - what the kernel knows of a STREAM or SEQPACKET
+ *
+ * Fields are only ever added at the end. getsockopt() writes as many bytes as
+ * there is room for and it knows of, and says how many. What does not apply,
+ * most of it on one node, is 0. SEQPACKET counts the four bytes before each
+ * message wherever bytes are counted.
+ *
+ * @state: WEFT_STATE_*
+ * @road: WEFT_INFO_*
+ * @backoff: times that the retransmission timer expired in a row
+ * @reserved: 0
+ * @mss: payload of one frame, bytes
+ * @rtt_us: smoothed round-trip time, us
+ * @rttvar_us: its mean deviation, us
+ * @min_rtt_us: the least of late, us
+ * @rto_us: retransmission timeout, us
+ * @max_message: largest message this socket takes, bytes
+ * @peer_max_message: largest message its peer takes, bytes
+ * @sndbuf: SO_SNDBUF, bytes
+ * @rcvbuf: SO_RCVBUF, bytes
+ * @backlog: connections that wait for accept()
+ * @backlog_max: most of them
+ * @held_ranges: gaps in what came
+ * @spurious: times that something was found to be sent again without need
+ * @cwnd: congestion window, bytes
+ * @ssthresh: where it grows slowly, bytes
+ * @pacing_rate: bytes/s, 0 while nothing is paced
+ * @delivery_rate: bytes/s at which bytes arrived of late, 0 if unknown
+ * @in_flight: bytes sent of which nothing is known
+ * @lost: bytes taken for lost now, to be sent again
+ * @lost_total: bytes taken for lost so far, each time that they were
+ * @retransmitted: bytes sent again so far
+ * @delivered: bytes that arrived at the peer, in order or not
+ * @bytes_sent: bytes sent, those sent again included
+ * @bytes_acked: bytes that the peer has acknowledged in order
+ * @bytes_received: bytes that came in order
+ * @snd_window: bytes beyond @bytes_acked that the peer takes
+ * @rcv_window: bytes beyond @bytes_received that we take, as announced
+ * @unsent: bytes written that are not acknowledged
+ * @unread: bytes that came and were not read
+ * @congestion: name of the algorithm of congestion control, padded with 0
+ */
+struct weft_info {
+	__u8	state;
+	__u8	road;
+	__u8	backoff;
+	__u8	reserved;
+	__u32	mss;
+	__u32	rtt_us;
+	__u32	rttvar_us;
+	__u32	min_rtt_us;
+	__u32	rto_us;
+	__u32	max_message;
+	__u32	peer_max_message;
+	__u32	sndbuf;
+	__u32	rcvbuf;
+	__u32	backlog;
+	__u32	backlog_max;
+	__u32	held_ranges;
+	__u32	spurious;
+	__u64	cwnd;
+	__u64	ssthresh;
+	__u64	pacing_rate;
+	__u64	delivery_rate;
+	__u64	in_flight;
+	__u64	lost;
+	__u64	lost_total;
+	__u64	retransmitted;
+	__u64	delivered;
+	__u64	bytes_sent;
+	__u64	bytes_acked;
+	__u64	bytes_received;
+	__u64	snd_window;
+	__u64	rcv_window;
+	__u64	unsent;
+	__u64	unread;
+	char	congestion[16];
+};
 
 /* The largest datagram, bytes. */
 #define WEFT_DGRAM_MAX		65000

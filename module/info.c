@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+/* WEFT_INFO: what is known of a connection, for the program that has it. */
+#include <linux/math64.h>
+#include <net/sock.h>
+
+#include "conn.h"
+#include "info.h"
+#include "node.h"
+#include "sock.h"
+
+static u32 in_us(u64 ns)
+{
+	return min_t(u64, div_u64(ns, NSEC_PER_USEC), U32_MAX);
+}
+
+static u8 state_of(const struct sock *sk)
+{
+	const struct weft_sock *wsk = weft_sk(sk);
+	bool ours = sk->sk_shutdown & SEND_SHUTDOWN;
+
+	switch (sk->sk_state) {
+	case TCP_LISTEN:
+		return WEFT_STATE_LISTEN;
+	case TCP_SYN_SENT:
+		return WEFT_STATE_OPENING;
+	case TCP_ESTABLISHED:
+		break;
+	default:
+		return WEFT_STATE_CLOSED;
+	}
+	if (READ_ONCE(wsk->rx_eof))
+		return ours ? WEFT_STATE_CLOSING : WEFT_STATE_GOT_CLOSE;
+	return ours ? WEFT_STATE_SENT_CLOSE : WEFT_STATE_OPEN;
+}
+
+static void fill_times(struct weft_info *info, const struct weft_engine *e)
+{
+	info->rtt_us = in_us(e->rtt.srtt_ns);
+	info->rttvar_us = in_us(e->rtt.var_ns);
+	info->min_rtt_us = in_us(e->rtt.min_ns);
+	info->rto_us = in_us(weft_rtt_rto(&e->rtt, e->backoff));
+}
+
+static void fill_sending(struct weft_info *info, const struct weft_engine *e)
+{
+	u64 una = min(e->snd_una, e->write_end);
+	u64 nxt = min(e->snd_nxt, e->write_end);
+
+	info->mss = e->params.mss;
+	info->backoff = e->backoff;
+	info->cwnd = e->cc.cwnd;
+	info->pacing_rate = e->cc.pacing_rate;
+	info->delivery_rate = e->rate;
+	info->ssthresh = e->cc.ssthresh;
+	info->in_flight = e->in_flight;
+	info->lost = e->lost_bytes;
+	info->lost_total = e->lost;
+	info->retransmitted = e->retransmitted;
+	info->spurious = e->spurious;
+	info->delivered = e->delivered;
+	info->bytes_acked = una;
+	info->bytes_sent = nxt + e->retransmitted;
+	info->snd_window = e->snd_limit > una ? e->snd_limit - una : 0;
+}
+
+static void fill_conn(struct weft_info *info, const struct weft_conn *conn)
+{
+	const struct weft_engine *e = &conn->engine;
+
+	BUILD_BUG_ON(sizeof(info->congestion) != WEFT_CC_NAME_BYTES);
+	strscpy(info->congestion, e->cc.ops->name, sizeof(info->congestion));
+	fill_times(info, e);
+	fill_sending(info, e);
+	info->bytes_received = e->rcv_nxt;
+	info->rcv_window = e->rcv_limit > e->rcv_nxt ?
+			   e->rcv_limit - e->rcv_nxt : 0;
+	info->held_ranges = e->nr_ranges;
+	info->unsent = conn->linked ? conn->tx_end - info->bytes_acked : 0;
+}
+
+void weft_info_fill(struct sock *sk, struct weft_info *info)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+
+	memset(info, 0, sizeof(*info));
+	info->state = state_of(sk);
+	info->road = wsk->road;
+	info->max_message = wsk->max_message;
+	info->peer_max_message = wsk->peer_max_message;
+	info->sndbuf = READ_ONCE(sk->sk_sndbuf);
+	info->rcvbuf = READ_ONCE(sk->sk_rcvbuf);
+	info->unread = READ_ONCE(wsk->rx_bytes);
+	if (sk->sk_state == TCP_LISTEN) {
+		info->backlog = READ_ONCE(sk->sk_ack_backlog);
+		info->backlog_max = READ_ONCE(sk->sk_max_ack_backlog);
+	}
+	if (wsk->conn)
+		fill_conn(info, wsk->conn);
+}
