@@ -19,7 +19,7 @@
 #include "pieces.h"
 #include "sock.h"
 
-/* The peer acknowledges nothing for so long: ETIMEDOUT. */
+/* The peer acknowledges nothing for so long: ETIMEDOUT; unless it is set. */
 #define WEFT_USER_TIMEOUT_SEC	120
 /* Nobody answers OPEN for so long. */
 #define WEFT_OPEN_TIMEOUT_SEC	30
@@ -90,19 +90,54 @@ static u32 most_window(const struct sock *sk)
 	return READ_ONCE(weft_sock_net(sk)->limits.rmem);
 }
 
+static u64 in_ns(u32 sec)
+{
+	return sec * (u64)NSEC_PER_SEC;
+}
+
+/* What the options of the socket, and of SO_KEEPALIVE @on, make of it. */
+static void set_keep(struct weft_engine *e, const struct weft_keep_opts *opts,
+		     bool on)
+{
+	u64 limit = opts->user_timeout_ms * (u64)NSEC_PER_MSEC;
+	struct weft_keep keep = { .limit_ns = limit };
+
+	if (on) {
+		keep.idle_ns = in_ns(opts->idle_s ?: WEFT_KEEPIDLE_SEC);
+		keep.interval_ns = in_ns(opts->interval_s ?:
+					 WEFT_KEEPINTVL_SEC);
+		keep.count = opts->count ?: WEFT_KEEPCNT_PROBES;
+	}
+	weft_engine_set_keep(e, &keep, limit ?: in_ns(WEFT_USER_TIMEOUT_SEC));
+}
+
 static void init_engine(struct sock *sk, struct weft_conn *conn)
 {
+	u32 user_ms = weft_sk(sk)->keep.user_timeout_ms;
 	struct weft_params params = {
 		.rcv_window = first_window(sk),
 		.rcv_window_max = most_window(sk),
 		.max_message = weft_sk(sk)->max_message,
 		.cc = weft_sk(sk)->cc,
-		.user_timeout_ns = WEFT_USER_TIMEOUT_SEC * (u64)NSEC_PER_SEC,
-		.open_timeout_ns = WEFT_OPEN_TIMEOUT_SEC * (u64)NSEC_PER_SEC,
+		.open_timeout_ns = in_ns(WEFT_OPEN_TIMEOUT_SEC),
 	};
 
+	if (user_ms)
+		params.open_timeout_ns = user_ms * (u64)NSEC_PER_MSEC;
 	params.mss = weft_node_mss(conn->node, &params.super_max);
 	weft_engine_init(&conn->engine, &params);
+	set_keep(&conn->engine, &weft_sk(sk)->keep,
+		 sock_flag(sk, SOCK_KEEPOPEN));
+}
+
+void weft_conn_set_keep(struct sock *sk, bool on)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	if (!conn || !conn->linked)
+		return;
+	set_keep(&conn->engine, &weft_sk(sk)->keep, on);
+	weft_conn_push(sk);
 }
 
 static enum hrtimer_restart expired(struct hrtimer *timer);

@@ -123,6 +123,12 @@ int weft_conn_queue(struct sock *sk, struct weft_pieces *pieces,
  */
 void weft_conn_flush(struct sock *sk, bool more);
 
+/**
+ * weft_conn_set_keep() - options of liveness changed; sk owned
+ * @on: SO_KEEPALIVE
+ */
+void weft_conn_set_keep(struct sock *sk, bool on);
+
 /** weft_conn_push() - send what may be sent, arm the timer; sk owned */
 void weft_conn_push(struct sock *sk);
 

@@ -24,6 +24,25 @@ enum weft_road {
 	WEFT_ROAD_WIRE,
 };
 
+/* Of an idle connection with SO_KEEPALIVE, unless set. */
+#define WEFT_KEEPIDLE_SEC	7200
+#define WEFT_KEEPINTVL_SEC	75
+#define WEFT_KEEPCNT_PROBES	9
+
+/**
+ * struct weft_keep_opts - the options of liveness, 0 where not set
+ * @idle_s: WEFT_KEEPIDLE, s
+ * @interval_s: WEFT_KEEPINTVL, s
+ * @count: WEFT_KEEPCNT
+ * @user_timeout_ms: WEFT_USER_TIMEOUT, ms
+ */
+struct weft_keep_opts {
+	u32	idle_s;
+	u32	interval_s;
+	u32	count;
+	u32	user_timeout_ms;
+};
+
 /**
  * struct weft_sock - a weft socket
  *
@@ -50,6 +69,7 @@ enum weft_road {
  * @refuses_early: WEFT_EARLY_DATA is 0: a listener, and the children that it
  *	gets, take no bytes from OPEN; Own
  * @cc: WEFT_CONGESTION, or the namespace's; Own
+ * @keep: how an idle or silent peer is dealt with; Own
  * @max_message: largest message we take; set when connected
  * @peer_max_message: largest message the peer takes
  * @port_node: in weft_net.ports
@@ -98,6 +118,7 @@ struct weft_sock {
 	bool			held;
 	bool			refuses_early;
 	const struct weft_cc_ops *cc;
+	struct weft_keep_opts	keep;
 	u32			max_message;
 	u32			peer_max_message;
 	union {

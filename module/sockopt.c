@@ -11,6 +11,11 @@
 #include "proto/wire.h"
 #include "sock.h"
 
+/* As TCP's ranges of the same options. */
+#define KEEPIDLE_MAX_SEC	32767
+#define KEEPINTVL_MAX_SEC	32767
+#define KEEPCNT_MAX		127
+
 static u32 get_max_message(struct sock *sk)
 {
 	return weft_sk(sk)->max_message;
@@ -48,24 +53,93 @@ static int set_early_data(struct sock *sk, int value)
 	return 0;
 }
 
-/* One row an option of SOL_WEFT. */
+/* An option of liveness was set; sk owned. */
+static int set_keep(struct sock *sk, u32 *field, int value, int least,
+		    int most)
+{
+	if (value < least || value > most || weft_is_dgram(sk))
+		return -EINVAL;
+	*field = value;
+	weft_conn_set_keep(sk, sock_flag(sk, SOCK_KEEPOPEN));
+	return 0;
+}
+
+static u32 get_keepidle(struct sock *sk)
+{
+	return weft_sk(sk)->keep.idle_s ?: WEFT_KEEPIDLE_SEC;
+}
+
+static int set_keepidle(struct sock *sk, int value)
+{
+	return set_keep(sk, &weft_sk(sk)->keep.idle_s, value, 1,
+			KEEPIDLE_MAX_SEC);
+}
+
+static u32 get_keepintvl(struct sock *sk)
+{
+	return weft_sk(sk)->keep.interval_s ?: WEFT_KEEPINTVL_SEC;
+}
+
+static int set_keepintvl(struct sock *sk, int value)
+{
+	return set_keep(sk, &weft_sk(sk)->keep.interval_s, value, 1,
+			KEEPINTVL_MAX_SEC);
+}
+
+static u32 get_keepcnt(struct sock *sk)
+{
+	return weft_sk(sk)->keep.count ?: WEFT_KEEPCNT_PROBES;
+}
+
+static int set_keepcnt(struct sock *sk, int value)
+{
+	return set_keep(sk, &weft_sk(sk)->keep.count, value, 1,
+			KEEPCNT_MAX);
+}
+
+static u32 get_user_timeout(struct sock *sk)
+{
+	return weft_sk(sk)->keep.user_timeout_ms;
+}
+
+static int set_user_timeout(struct sock *sk, int value)
+{
+	return set_keep(sk, &weft_sk(sk)->keep.user_timeout_ms, value, 0,
+			INT_MAX);
+}
+
+/*
+ * One row an option of SOL_WEFT. Programs written for TCP set the likes of
+ * these on whatever they take for TCP: a STREAM knows them by @tcp as well.
+ */
 static const struct option {
 	int	name;
+	int	tcp;
 	u32	(*get)(struct sock *sk);
 	int	(*set)(struct sock *sk, int value);
 } options[] = {
-	{ WEFT_MAX_MESSAGE,		get_max_message },
-	{ WEFT_PEER_MAX_MESSAGE,	get_peer_max_message },
-	{ WEFT_DEFER_CONNECT,		get_defer_connect, set_defer_connect },
-	{ WEFT_EARLY_DATA,		get_early_data, set_early_data },
+	{ WEFT_MAX_MESSAGE,	 0, get_max_message },
+	{ WEFT_PEER_MAX_MESSAGE, 0, get_peer_max_message },
+	{ WEFT_DEFER_CONNECT,	 TCP_FASTOPEN_CONNECT, get_defer_connect,
+	  set_defer_connect },
+	{ WEFT_EARLY_DATA,	 0, get_early_data, set_early_data },
+	{ WEFT_KEEPIDLE,	 TCP_KEEPIDLE, get_keepidle, set_keepidle },
+	{ WEFT_KEEPINTVL,	 TCP_KEEPINTVL, get_keepintvl, set_keepintvl },
+	{ WEFT_KEEPCNT,		 TCP_KEEPCNT, get_keepcnt, set_keepcnt },
+	{ WEFT_USER_TIMEOUT,	 TCP_USER_TIMEOUT, get_user_timeout,
+	  set_user_timeout },
 };
 
-static const struct option *find_option(int level, int name)
+static const struct option *find_option(const struct sock *sk, int level,
+					int name)
 {
+	bool tcp = level == IPPROTO_TCP && sk->sk_type == SOCK_STREAM;
 	unsigned int i;
 
-	for (i = 0; level == SOL_WEFT && i < ARRAY_SIZE(options); i++)
-		if (options[i].name == name)
+	if (!tcp && level != SOL_WEFT)
+		return NULL;
+	for (i = 0; i < ARRAY_SIZE(options); i++)
+		if (name == (tcp ? options[i].tcp : options[i].name) && name)
 			return &options[i];
 	return NULL;
 }
@@ -154,7 +228,7 @@ static int get_congestion(struct sock *sk, char __user *val,
 int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 		    unsigned int len)
 {
-	const struct option *option = find_option(level, name);
+	const struct option *option = find_option(sock->sk, level, name);
 	bool nodelay = is_nodelay(sock->sk, level, name);
 	int value, err;
 
@@ -177,8 +251,8 @@ int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 int weft_getsockopt(struct socket *sock, int level, int name,
 		    char __user *val, int __user *len)
 {
-	const struct option *option = find_option(level, name);
 	struct sock *sk = sock->sk;
+	const struct option *option = find_option(sk, level, name);
 	u32 value;
 
 	if (is_nodelay(sk, level, name))

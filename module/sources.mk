@@ -46,7 +46,8 @@ weft-proto-files := \
 	cc.c \
 	cc_rate.c \
 	cc_cubic.c \
-	cc_delay.c
+	cc_delay.c \
+	alive.c
 
 # module/tests/: one file per file of proto/, and the simulator
 weft-kunit-files := \
@@ -56,6 +57,7 @@ weft-kunit-files := \
 	rtt_kunit.c \
 	window_kunit.c \
 	cc_kunit.c \
+	alive_kunit.c \
 	rtx_kunit.c \
 	engine_kunit.c \
 	sim.c \

@@ -79,6 +79,7 @@ static u32 enter_open(struct weft_engine *e, u64 now)
 	e->tries = 0;
 	e->alive_ns = now;
 	e->loss_base_ns = now;
+	weft_alive_heard(&e->alive, now);
 	return WEFT_DO_UP;
 }
 
@@ -325,6 +326,7 @@ static u32 hear(struct weft_engine *e, const struct input *in)
 
 	if (e->state == WEFT_ST_ACCEPTED)
 		todo |= enter_open(e, in->now);
+	weft_alive_heard(&e->alive, in->now);
 	note_time(e, in->pkt, in->now);
 	e->sample = (struct weft_sample){};
 	take_rtt(e, in->pkt, in->now);
@@ -570,6 +572,13 @@ void weft_engine_write(struct weft_engine *e, u64 end)
 void weft_engine_shutdown(struct weft_engine *e)
 {
 	e->fin = true;
+}
+
+void weft_engine_set_keep(struct weft_engine *e, const struct weft_keep *keep,
+			  u64 user_timeout_ns)
+{
+	weft_alive_set(&e->alive, keep);
+	e->params.user_timeout_ns = user_timeout_ns;
 }
 
 /* Does the peer know of this flow, or may it? */
@@ -895,7 +904,7 @@ bool weft_engine_is_idle(const struct weft_engine *e)
 {
 	return e->snd_nxt == e->write_end + e->fin && !e->ack_now &&
 	       !e->lost_bytes && !e->open_due && !e->reset_due &&
-	       !e->tail_due && !e->probe_due &&
+	       !e->tail_due && !e->probe_due && !e->alive.due &&
 	       /* Or what note_why() noted is out of date. */
 	       !e->cwnd_limited && e->probe_ns == WEFT_NEVER &&
 	       e->slack_until == e->delivered + e->in_flight;
@@ -917,7 +926,7 @@ bool weft_engine_next(struct weft_engine *e, u64 now, struct weft_pkt *pkt)
 	if (is_in(e, CARRYING)) {
 		if (fill_opened(e, pkt, now) || fill_stream(e, pkt, now))
 			return true;
-		if (e->probe_due)
+		if (e->probe_due || e->alive.due)
 			return fill(e, pkt, WEFT_PROBE, now);
 	}
 	if (e->ack_now)
@@ -1003,6 +1012,16 @@ static void bytes_left(struct weft_engine *e, const struct weft_pkt *pkt,
 	e->loss_base_ns = now;
 }
 
+static void probe_left(struct weft_engine *e, u64 now)
+{
+	if (e->alive.due)
+		weft_alive_asked(&e->alive);
+	if (e->probe_due && e->tries < BACKOFF_MAX)
+		e->tries++;
+	e->probe_due = false;
+	note_why(e, now);
+}
+
 void weft_engine_sent(struct weft_engine *e, const struct weft_pkt *pkt,
 		      u32 plen, u64 now)
 {
@@ -1019,10 +1038,7 @@ void weft_engine_sent(struct weft_engine *e, const struct weft_pkt *pkt,
 		bytes_left(e, pkt, plen, max(now, e->depart_ns));
 		break;
 	case WEFT_PROBE:
-		e->probe_due = false;
-		if (e->tries < BACKOFF_MAX)
-			e->tries++;
-		note_why(e, now);
+		probe_left(e, now);
 		break;
 	}
 	ack_left(e, pkt->kind);
@@ -1038,6 +1054,15 @@ static u64 give_up_ns(const struct weft_engine *e)
 	if (!e->nr_recs && e->probe_ns == WEFT_NEVER && !e->probe_due)
 		return WEFT_NEVER;
 	return e->alive_ns + e->params.user_timeout_ns;
+}
+
+/* While anything is under way, its own timers find out. */
+static u64 keep_ns(const struct weft_engine *e)
+{
+	if (!is_in(e, WEFT_FLOWING) || e->nr_recs || e->probe_due ||
+	    e->probe_ns != WEFT_NEVER)
+		return WEFT_NEVER;
+	return weft_alive_deadline(&e->alive);
 }
 
 static u64 timeout_ns(const struct weft_engine *e)
@@ -1099,6 +1124,9 @@ u32 weft_engine_tick(struct weft_engine *e, u64 now)
 		return 0;
 	if (now >= give_up_ns(e))
 		return weft_engine_abort(e, ETIMEDOUT);
+	if (now >= keep_ns(e) &&
+	    weft_alive_tick(&e->alive, now) == WEFT_ALIVE_GONE)
+		return weft_engine_abort(e, ETIMEDOUT);
 	if (now >= e->open_ns) {
 		e->open_due = true;
 		e->open_ns = WEFT_NEVER;
@@ -1123,6 +1151,6 @@ u64 weft_engine_deadline(const struct weft_engine *e)
 	if (!is_in(e, IN(OPENING) | CARRYING))
 		return WEFT_NEVER;
 	return min3(min3(give_up_ns(e), e->open_ns, e->ack_ns),
-		    min(e->probe_ns, loss_ns(e)),
+		    min3(e->probe_ns, loss_ns(e), keep_ns(e)),
 		    wake_ns(e));
 }

@@ -15,6 +15,7 @@
 #ifndef WEFT_PROTO_ENGINE_H
 #define WEFT_PROTO_ENGINE_H
 
+#include "alive.h"
 #include "cc.h"
 #include "packet.h"
 #include "rtt.h"
@@ -190,6 +191,7 @@ struct weft_params {
  *
  * @loss_base_ns: the retransmission timeout counts from here
  * @last_sent_ns: when stream bytes were last sent
+ * @alive: of an idle flow: is the peer still there?
  * @alive_ns: when the peer last acked, or was first asked to
  * @opened_ns: when this end entered OPENING or ACCEPTED
  * @open_ns: when OPEN or OPENED is repeated
@@ -273,6 +275,7 @@ struct weft_engine {
 
 	u64	loss_base_ns;
 	u64	last_sent_ns;
+	struct weft_alive alive;
 	u64	alive_ns;
 	u64	opened_ns;
 	u64	open_ns;
@@ -370,6 +373,14 @@ void weft_engine_admit(struct weft_engine *e, u64 limit);
  * @window.most, which the shell may change at any time.
  */
 void weft_engine_read(struct weft_engine *e, u64 offset, u64 now);
+
+/**
+ * weft_engine_set_keep() - how a peer that says nothing is dealt with
+ * @keep: while there is nothing to send or to wait for
+ * @user_timeout_ns: as in struct weft_params
+ */
+void weft_engine_set_keep(struct weft_engine *e, const struct weft_keep *keep,
+			  u64 user_timeout_ns);
 
 /** weft_engine_set_mss() - the path's frame has changed */
 void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max);

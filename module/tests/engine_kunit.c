@@ -1190,6 +1190,97 @@ static void engine_input__whatever_a_peer_may_say(struct kunit *test)
 	}
 }
 
+/* --- an idle peer --- */
+
+static const struct weft_keep keep = {
+	.idle_ns = 10 * SIM_SEC, .interval_ns = 2 * SIM_SEC, .count = 3,
+};
+
+static struct bed *bed_keeping(struct kunit *test, enum weft_state state)
+{
+	struct bed *bed = bed_for(test, state);
+
+	weft_engine_set_keep(&bed->e, &keep, 100 * SIM_SEC);
+	return bed;
+}
+
+static void engine_tick__idle_peer_is_asked_and_gone(struct kunit *test)
+{
+	static const enum weft_state states[] = {
+		WEFT_ST_OPEN, WEFT_ST_GOT_CLOSE,
+	};
+	unsigned int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(states); i++) {
+		struct bed *bed = bed_keeping(test, states[i]);
+		u64 heard = bed->now;
+
+		for (n = 0; n < 3; n++) {
+			KUNIT_EXPECT_EQ(test, bed_sleep(bed), 0);
+			KUNIT_EXPECT_EQ(test, bed->now - heard,
+					(10 + 2 * n) * SIM_SEC);
+			KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_PROBE);
+			KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+		}
+		KUNIT_EXPECT_EQ(test, bed_sleep(bed), WEFT_DO_DEAD);
+		KUNIT_EXPECT_EQ(test, bed->now - heard, 16 * SIM_SEC);
+		KUNIT_EXPECT_EQ(test, bed->e.error, ETIMEDOUT);
+		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_RESET);
+		KUNIT_EXPECT_FALSE(test, bed->late);
+	}
+}
+
+static void engine_tick__an_answer_keeps_the_flow(struct kunit *test)
+{
+	struct bed *bed = bed_keeping(test, WEFT_ST_OPEN);
+	unsigned int n;
+
+	for (n = 0; n < 20; n++) {
+		bed_sleep(bed);
+		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_PROBE);
+		bed->now += BED_RTT;
+		KUNIT_EXPECT_EQ(test, bed_hear(bed, .kind = WEFT_ACK), 0);
+	}
+	KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_OPEN);
+}
+
+/* Bytes under way have timers of their own; keepalive waits for its turn. */
+static void engine_tick__no_question_while_bytes_are_under_way(
+	struct kunit *test)
+{
+	struct bed *bed = bed_keeping(test, WEFT_ST_OPEN);
+	u64 end = bed->now + 40 * SIM_SEC;
+
+	bed_write(bed, 10);
+	bed_drain(bed);
+	while (bed->now < end) {
+		bed_sleep(bed);
+		while (weft_engine_next(&bed->e, bed->now, &bed->pkt)) {
+			KUNIT_EXPECT_NE(test, bed->pkt.kind, WEFT_PROBE);
+			weft_engine_sent(&bed->e, &bed->pkt, bed->pkt.plen,
+					 bed->now);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_OPEN);
+}
+
+static void engine_set_keep__a_user_timeout_ends_what_waits(struct kunit *test)
+{
+	const struct weft_keep off = {};
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u64 sent = bed->now;
+
+	weft_engine_set_keep(&bed->e, &off, 3 * SIM_SEC);
+	bed_write(bed, 10);
+	bed_drain(bed);
+	while (bed->e.state == WEFT_ST_OPEN) {
+		bed_sleep(bed);
+		bed_drain(bed);
+	}
+	KUNIT_EXPECT_EQ(test, bed->e.error, ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, bed->now - sent, 3 * SIM_SEC);
+}
+
 static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_open__is_repeated_until_its_time),
 	KUNIT_CASE(engine_kick__sends_open_at_once),
@@ -1251,6 +1342,10 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_input__both_close_at_once),
 	KUNIT_CASE(engine_input__close_is_acked_each_time),
 	KUNIT_CASE(engine_input__other_kinds_are_ignored),
+	KUNIT_CASE(engine_tick__idle_peer_is_asked_and_gone),
+	KUNIT_CASE(engine_tick__an_answer_keeps_the_flow),
+	KUNIT_CASE(engine_tick__no_question_while_bytes_are_under_way),
+	KUNIT_CASE(engine_set_keep__a_user_timeout_ends_what_waits),
 	KUNIT_CASE(engine_input__whatever_a_peer_may_say),
 	{}
 };

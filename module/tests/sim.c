@@ -148,6 +148,7 @@ static bool is_dropped(struct sim *sim, unsigned int from, u8 kind)
 		return true;
 	}
 	return (n < 64 && (side->drop >> n & 1)) ||
+	       (sim->p.link.dead_ns && sim->now >= sim->p.link.dead_ns) ||
 	       chance(sim, sim->p.link.loss);
 }
 
@@ -254,6 +255,8 @@ static void begin(struct sim *sim, unsigned int i, u64 flow)
 	struct sim_end *end = &sim->end[i];
 
 	weft_engine_init(&end->e, &params);
+	weft_engine_set_keep(&end->e, &sim->p.side[i].keep,
+			     sim->p.limit_ns);
 	end->live = true;
 	end->flow = flow;
 	end->delivered = 0;
@@ -627,6 +630,8 @@ static void reset(struct sim *sim, const struct sim_params *params)
 	/* The 32-bit clock wraps soon, and 0 is not a special time. */
 	sim->now = 4294 * SIM_SEC;
 	sim->p.limit_ns += sim->now;
+	if (sim->p.link.dead_ns)
+		sim->p.link.dead_ns += sim->now;
 	for (i = 0; i < SIM_FRAMES; i++)
 		spare[sim->nr_spare++] = i;
 	for (i = 0; i < 2; i++)

@@ -40,6 +40,7 @@
  * @overtake: chance that a frame waits for @overtake_ns more
  * @overtake_ns: that is
  * @whole: super-packets travel in one piece
+ * @dead_ns: from then on everything is lost, 0 for never
  */
 struct sim_link {
 	u64	delay_ns;
@@ -55,6 +56,7 @@ struct sim_link {
 	u32	overtake;
 	u64	overtake_ns;
 	bool	whole;
+	u64	dead_ns;
 };
 
 /**
@@ -70,6 +72,7 @@ struct sim_link {
  * @drop_kind: the first @drop_kinds packets of this kind are lost
  * @drop_kinds: see there
  * @refuse: (accepting end) nobody listens
+ * @keep: how an idle peer is asked
  */
 struct sim_side {
 	u64	bytes;
@@ -83,6 +86,7 @@ struct sim_side {
 	u8	drop_kind;
 	u32	drop_kinds;
 	bool	refuse;
+	struct weft_keep keep;
 };
 
 /**

@@ -226,6 +226,45 @@ static void sim__window_update_lost(struct kunit *test)
 	}
 }
 
+#define KEEP	.keep = { .idle_ns = 10 * SIM_SEC, .interval_ns = 2 * SIM_SEC, \
+			  .count = 5 }
+
+/* Two programs that have nothing to say for a long time, over a bad link. */
+static void sim__idle_flow_is_kept(struct kunit *test)
+{
+	struct sim_params p = {
+		RUN(2000), .link = { LINK, .loss = 10 * PERCENT },
+		.side = { { .bytes = 10, .piece = 1, .buffer = BUFFER,
+			    .write_gap_ns = 100 * SIM_SEC, KEEP },
+			  { SIDE(0), KEEP } },
+	};
+	struct sim *sim = sim_alloc(test);
+
+	for (; p.seed <= 10; p.seed++)
+		if (!run_clean(test, sim, &p, "idle flow"))
+			return;
+}
+
+static void sim__dead_peer_is_found_out(struct kunit *test)
+{
+	struct sim_params p = {
+		RUN(100), .link = { LINK, .dead_ns = 5 * SIM_SEC },
+		.side = { { .bytes = 2, .piece = 1, .buffer = BUFFER,
+			    .write_gap_ns = 1000 * SIM_SEC, KEEP },
+			  { .bytes = 2, .piece = 1, .buffer = BUFFER,
+			    .write_gap_ns = 1000 * SIM_SEC, KEEP } },
+	};
+	struct sim *sim = sim_alloc(test);
+	unsigned int i;
+
+	KUNIT_EXPECT_TRUE(test, !sim_run(sim, &p));
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, sim->end[i].failed, 1);
+		KUNIT_EXPECT_EQ(test, sim->end[i].error, ETIMEDOUT);
+	}
+	KUNIT_EXPECT_LE(test, sim->now, (4294 + 21) * SIM_SEC);
+}
+
 static void sim__loss_free(struct kunit *test)
 {
 	static const struct sim_params p = {
@@ -337,6 +376,8 @@ static void sim__nobody_there(struct kunit *test)
 }
 
 static struct kunit_case sim_cases[] = {
+	KUNIT_CASE(sim__idle_flow_is_kept),
+	KUNIT_CASE(sim__dead_peer_is_found_out),
 	KUNIT_CASE(sim__loss_free),
 	KUNIT_CASE_PARAM(sim__link, links_gen_params),
 	KUNIT_CASE_PARAM(sim__program, programs_gen_params),

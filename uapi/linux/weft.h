@@ -105,6 +105,21 @@ struct sockaddr_weft {
 /* get: struct weft_info. Not of datagrams (EOPNOTSUPP). */
 #define WEFT_INFO		5
 
+/*
+ * With SO_KEEPALIVE, of a connection over a wire that neither end has anything
+ * to say on: how long until the peer is asked, s; between two questions, s; and
+ * how many without an answer end it with ETIMEDOUT. As TCP_KEEPIDLE,
+ * TCP_KEEPINTVL and TCP_KEEPCNT, with their ranges.
+ */
+#define WEFT_KEEPIDLE		6
+#define WEFT_KEEPINTVL		7
+#define WEFT_KEEPCNT		8
+/*
+ * How long what was sent may wait for an acknowledgement until the connection
+ * ends with ETIMEDOUT, ms; 0: the default, 120 s. As TCP_USER_TIMEOUT.
+ */
+#define WEFT_USER_TIMEOUT	9
+
 /* States of a connection: weft_info.state. */
 enum {
 	WEFT_STATE_CLOSED,	/* never connected, reset, or timed out */
