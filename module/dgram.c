@@ -7,9 +7,11 @@
 #include <linux/net.h>
 #include <net/sock.h>
 
+#include "frags.h"
 #include "node.h"
 #include "path.h"
 #include "port.h"
+#include "proto/frag.h"
 #include "sock.h"
 
 /* Where a datagram goes. */
@@ -116,6 +118,21 @@ static void was_refused(struct weft_node *node, struct sk_buff *skb,
 	consume_skb(skb);
 }
 
+/* The datagram, when all of it is here. Takes skb. */
+static struct sk_buff *take_payload(struct weft_node *node,
+				    struct sk_buff *skb,
+				    const struct weft_pkt *pkt)
+{
+	if (!pskb_may_pull(skb, pkt->hlen)) {
+		weft_drop(node->wn, skb, WEFT_STAT_drop_memory);
+		return NULL;
+	}
+	if (!weft_frag_is_whole(pkt))
+		return weft_frags_add(node, skb, pkt);
+	__skb_pull(skb, pkt->hlen);
+	return skb;
+}
+
 void weft_dgram_receive(struct weft_node *node, struct sk_buff *skb,
 			const struct weft_pkt *pkt)
 {
@@ -127,21 +144,17 @@ void weft_dgram_receive(struct weft_node *node, struct sk_buff *skb,
 		was_refused(node, skb, pkt);
 		return;
 	}
-	if (pkt->offset || pkt->total != pkt->plen) {
-		weft_drop(node->wn, skb, WEFT_STAT_drop_fragment);
-		return;
-	}
 	sk = weft_port_lookup(node->wn, true, &self, pkt->dport, &node->addr,
 			      pkt->sport, scope);
 	if (!sk) {
-		refuse(node, pkt);
+		/* Once for all of its pieces. */
+		if (!pkt->offset)
+			refuse(node, pkt);
 		weft_drop(node->wn, skb, WEFT_STAT_drop_port);
 		return;
 	}
-	if (!pskb_may_pull(skb, pkt->hlen)) {
-		weft_drop(node->wn, skb, WEFT_STAT_drop_memory);
-	} else {
-		__skb_pull(skb, pkt->hlen);
+	skb = take_payload(node, skb, pkt);
+	if (skb) {
 		name_sender(skb, &node->addr, pkt->sport, 0);
 		queue_dgram(sk, skb);
 	}
@@ -278,8 +291,9 @@ static int send_wire(struct sock *sk, struct msghdr *msg, size_t len,
 	};
 	struct weft_node *node;
 	struct sk_buff *skb;
-	int err;
+	int err = 0;
 
+	BUILD_BUG_ON(WEFT_DGRAM_BYTES != WEFT_DGRAM_MAX);
 	if (ipv6_addr_loopback(&wsk->addr))
 		return -EINVAL;
 	if (!weft_addr_is_plain(&to->node))
@@ -288,13 +302,9 @@ static int send_wire(struct sock *sk, struct msghdr *msg, size_t len,
 			     to->scope ?: sk->sk_bound_dev_if);
 	if (IS_ERR(node))
 		return PTR_ERR(node);
-	err = -EMSGSIZE;
-	if (len > weft_node_dgram_max(node))
-		goto put;
 	skb = make_dgram(sk, msg, len, &err);
 	if (skb)
 		err = weft_send(node, skb, &pkt, 0);
-put:
 	weft_node_put(node);
 	return err;
 }

@@ -4,6 +4,7 @@
 
 #include "af.h"
 #include "conn.h"
+#include "frags.h"
 #include "link.h"
 #include "net.h"
 #include "node.h"
@@ -21,6 +22,7 @@
 #define LIMIT_PENDING	64
 #define LIMIT_RMEM	(6 << 20)
 #define LIMIT_WMEM	(4 << 20)
+#define LIMIT_FRAGMENTS	(4 << 20)
 
 static void init_rate(struct ratelimit_state *rate, int per_sec)
 {
@@ -69,6 +71,8 @@ static void init_values(struct weft_net *wn, struct net *net)
 	wn->limits.rmem = LIMIT_RMEM;
 	wn->limits.wmem = LIMIT_WMEM;
 	wn->cc = weft_cc_at(0);
+	wn->limits.fragments = LIMIT_FRAGMENTS;
+	weft_frags_init_net(wn);
 	init_rate(&wn->rate_who, WHO_PER_SEC);
 	init_rate(&wn->rate_bad, BAD_PER_SEC);
 	init_rate(&wn->rate_new, NEW_PER_SEC);
@@ -141,6 +145,7 @@ static void __net_exit exit_net_state(struct net *net)
 
 	weft_pool_exit_net(wn);
 	weft_proc_exit_net(wn);
+	weft_frags_exit_net(wn);
 	weft_node_free_net(wn);
 	weft_conn_exit_net(wn);
 	weft_port_exit_net(wn);

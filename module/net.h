@@ -33,6 +33,7 @@ struct weft_limits {
 	int	pending;	/* datagrams that wait for one node's answer */
 	int	rmem;		/* most that a window grows to, bytes */
 	int	wmem;		/* most that a write queue grows to, bytes */
+	int	fragments;	/* memory of datagrams not whole yet, bytes */
 };
 
 /* One list of sockets, so that those of one namespace do not share a lock. */
@@ -57,7 +58,10 @@ struct weft_bucket {
  * @sessions: the same by our session id (node.c)
  * @node_list: the same, oldest first
  * @nr_nodes: entries of @nodes
- * @nr_pending: datagrams that wait for nodes, in all
+ * @nr_pending: datagrams that wait for nodes, in all, in frames
+ * @frags: datagrams that are not whole (frags.c), oldest first, @nr_frags of
+ *	them in @frag_bytes of memory; guarded by @frags_lock
+ * @frags_timer: the oldest of them is given up
  * @links: enabled devices by ifindex (link.c); RTNL writes, RCU reads
  * @notifier: of the namespace's devices
  * @exiting: no node is made any more; @nodes_lock
@@ -89,6 +93,11 @@ struct weft_net {
 	spinlock_t		nodes_lock;
 	atomic_t		nr_nodes;
 	atomic_t		nr_pending;
+	struct list_head	frags;
+	unsigned int		nr_frags;
+	u32			frag_bytes;
+	spinlock_t		frags_lock;
+	struct timer_list	frags_timer;
 	bool			exiting;
 	struct xarray		links;
 	struct notifier_block	notifier;

@@ -147,7 +147,8 @@ static void take_place(struct weft_node *node, const struct weft_place *place)
 static void take_pending(struct weft_node *node, struct sk_buff_head *pending)
 {
 	lockdep_assert_held(&node->lock);
-	atomic_sub(skb_queue_len(&node->pending), &node->wn->nr_pending);
+	atomic_sub(node->nr_pending, &node->wn->nr_pending);
+	node->nr_pending = 0;
 	skb_queue_splice_init(&node->pending, pending);
 }
 
@@ -344,6 +345,7 @@ static struct weft_node *alloc_node(struct weft_net *wn,
 	spin_lock_init(&node->lock);
 	__skb_queue_head_init(&node->pending);
 	INIT_LIST_HEAD(&node->flows);
+	INIT_LIST_HEAD(&node->frags);
 	timer_setup(&node->timer, timer_expired, 0);
 	node->used = ktime_get_boottime_seconds();
 	weft_net_use_address(wn);
@@ -738,16 +740,6 @@ bool weft_node_has_fq(const struct weft_node *node)
 	}
 	rcu_read_unlock();
 	return has;
-}
-
-u32 weft_node_dgram_max(const struct weft_node *node)
-{
-	u32 frame;
-
-	rcu_read_lock();
-	frame = frame_of(node, READ_ONCE(node->dev));
-	rcu_read_unlock();
-	return min_t(u32, frame - WEFT_HLEN_DGRAM, WEFT_SUPER_MAX);
 }
 
 u64 weft_node_new_flow(struct weft_node *node)

@@ -92,7 +92,10 @@ struct weft_place {
  * @flows: struct weft_conn.node_link; @nr_flows of them. None is added to a
  *	DEAD node.
  * @pending: datagrams that wait for a place, bounded by limits.pending and
- *	weft_net.nr_pending.
+ *	weft_net.nr_pending; counted in frames they are @nr_pending.
+ * @dgram_id: of the last datagram that was sent in pieces
+ * @frags: datagrams of the node that are not whole (frags.c), @nr_frags of them
+ *	in @frag_bytes of memory; weft_net.frags_lock
  * @timer: next question while one is open; else the end of a probe; else
  *	ageing.
  * @used: seconds since boot (sleep counts) of the last packet either way;
@@ -129,11 +132,16 @@ struct weft_node {
 	unsigned long		asked_at;
 	unsigned long		probed_at;
 	struct sk_buff_head	pending;
+	unsigned int		nr_pending;
 	struct list_head	flows;
 	unsigned int		nr_flows;
 	time64_t		used;
 	time64_t		waiting;
 	struct timer_list	timer;
+	atomic_t		dgram_id;
+	struct list_head	frags;
+	unsigned int		nr_frags;
+	u32			frag_bytes;
 
 	struct weft_marks	ours;
 	struct weft_marks	theirs;
@@ -196,9 +204,6 @@ u32 weft_node_mss(const struct weft_node *node, u32 *super_max);
 
 /** weft_node_has_fq() - does its device keep packets until they are to leave? */
 bool weft_node_has_fq(const struct weft_node *node);
-
-/** weft_node_dgram_max() - payload of one DGRAM frame, bytes */
-u32 weft_node_dgram_max(const struct weft_node *node);
 
 /**
  * weft_node_new_flow() - take the next id of our own and mark it open

@@ -31,14 +31,16 @@ static void finish_segment(struct sk_buff *seg, unsigned int hlen,
 static unsigned int super_hlen(struct sk_buff *skb)
 {
 	const struct weft_wire_start *start;
-	unsigned int hlen;
+	unsigned int hlen, least;
 
 	if (!(skb_shinfo(skb)->gso_type & SKB_GSO_SCTP) ||
-	    !pskb_may_pull(skb, WEFT_HLEN_DATA))
+	    !pskb_may_pull(skb, WEFT_HLEN_DGRAM))
 		return 0;
 	start = (void *)skb->data;
 	hlen = start->hlen;
-	if (hlen < WEFT_HLEN_DATA || !pskb_may_pull(skb, hlen))
+	least = (start->version_kind & 0x0f) == WEFT_DGRAM ? WEFT_HLEN_DGRAM :
+							     WEFT_HLEN_DATA;
+	if (hlen < least || !pskb_may_pull(skb, hlen))
 		return 0;
 	return hlen;
 }

@@ -14,6 +14,9 @@
 /* All nodes together hold at most as many datagrams as so many full ones. */
 #define PENDING_NODES	16
 
+/* What a datagram that waits counts for: one for each so many bytes. */
+#define PENDING_BYTES	2048
+
 /* Behind the header of a packet without payload: short frames are padded. */
 #define BARE_TAILROOM	64
 
@@ -188,12 +191,14 @@ static bool queue_pending(struct weft_node *node, struct sk_buff *skb,
 {
 	struct waiting *waiting = waiting_cb(skb);
 	int most = READ_ONCE(node->wn->limits.pending);
+	int frames = skb->len / PENDING_BYTES + 1;
 
 	lockdep_assert_held(&node->lock);
-	if (skb_queue_len(&node->pending) >= most ||
-	    atomic_read(&node->wn->nr_pending) >= most * PENDING_NODES)
+	if (node->nr_pending + frames > most ||
+	    atomic_read(&node->wn->nr_pending) + frames > most * PENDING_NODES)
 		return false;
-	atomic_inc(&node->wn->nr_pending);
+	node->nr_pending += frames;
+	atomic_add(frames, &node->wn->nr_pending);
 	waiting->sport = pkt->sport;
 	waiting->dport = pkt->dport;
 	waiting->id = pkt->id;
@@ -275,16 +280,36 @@ static void introduce_ahead(struct weft_node *node, const struct way *way)
 	transmit(skb, way->dev, way->mac, &pkt);
 }
 
+/* Payload of each frame that the packet becomes. */
+static u32 segment_of(const struct way *way, const struct sk_buff *skb,
+		      const struct weft_pkt *pkt, u32 mss)
+{
+	if (pkt->kind == WEFT_DGRAM)
+		mss = way->frame - WEFT_HLEN_DGRAM;
+	else if (pkt->kind != WEFT_DATA)
+		mss = skb->len;
+	return min(skb->len, mss);
+}
+
+/* A datagram that leaves in pieces has a name that tells them from others. */
+static void name_dgram(struct weft_node *node, struct weft_pkt *pkt)
+{
+	do {
+		pkt->id = atomic_inc_return(&node->dgram_id);
+	} while (!pkt->id);
+	weft_count(node->wn, WEFT_STAT_dgrams_cut, 1);
+}
+
 /* Send over a way; consumes skb. RCU. */
 static int send_along(struct weft_node *node, const struct way *way,
 		      struct sk_buff *skb, struct weft_pkt *pkt, u32 mss)
 {
-	u32 segment = pkt->kind == WEFT_DATA ? min(skb->len, mss) : skb->len;
+	u32 most = pkt->kind == WEFT_DGRAM ? WEFT_DGRAM_BYTES : WEFT_SUPER_MAX;
+	u32 segment = segment_of(way, skb, pkt, mss);
 	u32 room = way->frame - min(way->frame, segment);
 	int err;
 
-	if (room < weft_packet_hlen(pkt->kind, 0) ||
-	    skb->len > WEFT_SUPER_MAX ||
+	if (room < weft_packet_hlen(pkt->kind, 0) || skb->len > most ||
 	    WARN_ON_ONCE(skb_headroom(skb) < WEFT_HEADROOM)) {
 		kfree_skb(skb);
 		return -EMSGSIZE;
@@ -296,6 +321,8 @@ static int send_along(struct weft_node *node, const struct way *way,
 		else
 			introduce_ahead(node, way);
 	}
+	if (pkt->kind == WEFT_DGRAM && skb->len > segment)
+		name_dgram(node, pkt);
 	number_packet(node, way, pkt,
 		      segment ? DIV_ROUND_UP(skb->len, segment) : 1);
 	put_header(skb, pkt, segment);

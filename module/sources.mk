@@ -13,6 +13,7 @@ weft-module-files := \
 	poll.c \
 	stream.c \
 	dgram.c \
+	frags.c \
 	sockopt.c \
 	info.c \
 	proc.c \
@@ -47,7 +48,8 @@ weft-proto-files := \
 	cc_rate.c \
 	cc_cubic.c \
 	cc_delay.c \
-	alive.c
+	alive.c \
+	frag.c
 
 # module/tests/: one file per file of proto/, and the simulator
 weft-kunit-files := \
@@ -58,6 +60,7 @@ weft-kunit-files := \
 	window_kunit.c \
 	cc_kunit.c \
 	alive_kunit.c \
+	frag_kunit.c \
 	rtx_kunit.c \
 	engine_kunit.c \
 	sim.c \

@@ -30,7 +30,7 @@ struct weft_net;
 	X(drop_rcvbuf)		/* receive buffer full */		\
 	X(drop_memory)		/* no memory */				\
 	X(drop_filter)		/* the socket's own filter */		\
-	X(drop_fragment)	/* fragment of a datagram */		\
+	X(drop_fragment)	/* of a datagram: contradicts, or late */ \
 	X(drop_limit)		/* a limit of the namespace */		\
 	X(drop_rate)		/* rate limit */			\
 	X(drop_state)		/* duplicate, or late for its flow */	\
@@ -51,6 +51,8 @@ struct weft_net;
 	X(out_closed)							\
 	X(out_retransmits)						\
 	X(local_bytes)							\
+	X(dgrams_cut)		/* sent in pieces */			\
+	X(dgrams_joined)	/* that came in pieces, and are whole */ \
 	X(opens_active)							\
 	X(opens_passive)						\
 	X(opens_early)		/* of these, with bytes in OPEN */	\

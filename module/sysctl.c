@@ -18,6 +18,8 @@ static const int most_nodes = 1 << 20;
 static const int most_pending = 1 << 12;
 static const int least_mem = 1 << 12;
 static const int most_mem = 1 << 30;
+static const int least_fragments = 1 << 20;
+static const int most_fragments = 1 << 30;
 
 static int do_node(WEFT_CTL_CONST struct ctl_table *table, int write,
 		   void *buffer, size_t *lenp, loff_t *ppos)
@@ -145,7 +147,7 @@ static const struct ctl_table template[] = {
 	WEFT_CTL_END
 };
 
-enum { CTL_NODES, CTL_PENDING, CTL_RMEM, CTL_WMEM };
+enum { CTL_NODES, CTL_PENDING, CTL_RMEM, CTL_WMEM, CTL_FRAGMENTS };
 
 static const struct ctl_table limits_template[] = {
 	[CTL_NODES] = {
@@ -179,6 +181,14 @@ static const struct ctl_table limits_template[] = {
 		.proc_handler	= proc_dointvec_minmax,
 		.extra1		= (void *)&least_mem,
 		.extra2		= (void *)&most_mem,
+	},
+	[CTL_FRAGMENTS] = {
+		.procname	= "fragments",
+		.maxlen		= sizeof(int),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= (void *)&least_fragments,
+		.extra2		= (void *)&most_fragments,
 	},
 	WEFT_CTL_END
 };
@@ -215,6 +225,7 @@ static struct ctl_table_header *register_limits(struct weft_net *wn)
 	table[CTL_PENDING].data = &wn->limits.pending;
 	table[CTL_RMEM].data = &wn->limits.rmem;
 	table[CTL_WMEM].data = &wn->limits.wmem;
+	table[CTL_FRAGMENTS].data = &wn->limits.fragments;
 	header = register_net_sysctl_sz(wn->net, "net/weft/limits", table,
 					WEFT_CTL_ENTRIES(limits_template));
 	if (!header)

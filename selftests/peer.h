@@ -214,15 +214,23 @@ static inline void put_end(struct frame *f, uint64_t flow, unsigned int sport,
 	f->header_end = f->len;
 }
 
-static inline void put_dgram(struct frame *f, unsigned int sport,
-			     unsigned int dport, unsigned int total)
+/* The piece at @offset of the datagram @id of @total bytes. */
+static inline void put_piece(struct frame *f, unsigned int sport,
+			     unsigned int dport, unsigned int id,
+			     unsigned int offset, unsigned int total)
 {
 	put_int(f, sport, 2);
 	put_int(f, dport, 2);
-	put_int(f, 0, 4);
-	put_int(f, 0, 4);
+	put_int(f, id, 4);
+	put_int(f, offset, 4);
 	put_int(f, total, 4);
 	f->header_end = f->len;
+}
+
+static inline void put_dgram(struct frame *f, unsigned int sport,
+			     unsigned int dport, unsigned int total)
+{
+	put_piece(f, sport, dport, 0, 0, total);
 }
 
 static inline void put_text(struct frame *f, const char *text)
@@ -338,11 +346,12 @@ static inline int write_file(const char *path, const char *text)
 }
 
 /*
- * A node that was never seen, on A's device, which A's own weft leaves alone.
- * It is to speak to B.
+ * A node that was never seen, each time another, on A's device, which A's own
+ * weft leaves alone. It is to speak to B.
  */
 static inline int peer_open(struct peer *p)
 {
+	static unsigned int nr;
 	const char *dev = getenv("WEFT_DEV_A") ?: "a0";
 	int err;
 
@@ -351,9 +360,11 @@ static inline int peer_open(struct peer *p)
 	p->version_min = 1;
 	p->version_max = 1;
 	p->session = 0x7765667400000000ULL + getpid();
+	p->session += (uint64_t)nr << 32;
 	p->their_addr = road()->node[END_B];
 	inet_pton(AF_INET6, "fd77:6566:7400::beef:0:0", &p->addr);
 	p->addr.s6_addr32[3] = htonl(getpid());
+	p->addr.s6_addr[11] = nr++;
 	if (enter_end(END_A))
 		return -1;
 	err = write_file("/proc/sys/net/weft/devices", "none") ?:

@@ -348,17 +348,6 @@ TEST_F(frames, more_payload_than_there_is)
 	EXPECT_TRUE(is_dropped(&self->peer, &f, f.len, "drop_short", NULL));
 }
 
-TEST_F(frames, fragment_of_a_datagram)
-{
-	struct frame f;
-
-	begin(&self->peer, &f, DGRAM, 0);
-	put_dgram(&f, 99, self->port, 8);
-	put_text(&f, "text");
-	seal(&f);
-	EXPECT_TRUE(is_dropped(&self->peer, &f, f.len, "drop_fragment", NULL));
-}
-
 TEST_F(frames, more_than_the_whole_datagram)
 {
 	struct frame f;

@@ -191,6 +191,9 @@ static_assert(sizeof(struct weft_wire_range) == 8);
 /* Smallest frame that a node may announce, bytes behind the Ethernet header. */
 #define WEFT_FRAME_MIN		256
 
+/* The largest datagram. */
+#define WEFT_DGRAM_BYTES	65000
+
 /* Payload of a super-packet: MAC header and all stay below 65,000 bytes. */
 #define WEFT_SUPER_MAX		64800
 
@@ -223,6 +226,15 @@ static inline void weft_wire_add64(__be64 *field, u64 n)
 	memcpy(field, &value, sizeof(value));
 }
 
+static inline void weft_wire_add32(__be32 *field, u32 n)
+{
+	__be32 value;
+
+	memcpy(&value, field, sizeof(value));
+	value = cpu_to_be32(be32_to_cpu(value) + n);
+	memcpy(field, &value, sizeof(value));
+}
+
 /**
  * weft_wire_patch() - make the header of one segment of a super-packet
  * @start: header, copied from the super-packet's
@@ -230,18 +242,22 @@ static inline void weft_wire_add64(__be64 *field, u64 n)
  * @offset: of the segment's payload in that of the super-packet, bytes
  * @plen: payload of the segment, bytes
  *
- * The only place that knows how segments of one DATA packet differ. The check
- * is left to the caller.
+ * The only place that knows how segments of one DATA packet, and the pieces of
+ * one datagram, differ. The check is left to the caller.
  */
 static inline void weft_wire_patch(struct weft_wire_start *start,
 				   unsigned int index, unsigned int offset,
 				   unsigned int plen)
 {
 	struct weft_wire_flow *flow = (struct weft_wire_flow *)(start + 1);
+	struct weft_wire_dgram *dgram = (struct weft_wire_dgram *)(start + 1);
 
 	start->plen = cpu_to_be16(plen);
 	weft_wire_add64(&start->number, index);
-	weft_wire_add64(&flow->offset, offset);
+	if ((start->version_kind & 0x0f) == WEFT_DGRAM)
+		weft_wire_add32(&dgram->offset, offset);
+	else
+		weft_wire_add64(&flow->offset, offset);
 	start->check = 0;
 }
 

@@ -38,9 +38,9 @@
  *	A SEQPACKET message may be as large as the smaller of the sender's
  *	SO_SNDBUF and the peer's max_message (WEFT_PEER_MAX_MESSAGE: half the
  *	peer's receive buffer when it connected, at least 65536); a larger one is
- *	EMSGSIZE. A datagram is at most WEFT_DGRAM_MAX bytes on one node, and at
- *	most what one frame carries between nodes (1460 bytes for an MTU of
- *	1500); a larger one is EMSGSIZE.
+ *	EMSGSIZE. A datagram is at most WEFT_DGRAM_MAX bytes; a larger one is
+ *	EMSGSIZE. What one frame does not carry (1460 bytes for an MTU of 1500)
+ *	goes to another node in pieces, and is lost when one of them is.
  *
  * Errors
  *	As TCP, AF_UNIX and UDP give them. connect: ENOBUFS too many nodes are
