@@ -24,13 +24,6 @@
 #define LIMIT_WMEM	(4 << 20)
 #define LIMIT_FRAGMENTS	(4 << 20)
 
-static void init_rate(struct ratelimit_state *rate, int per_sec)
-{
-	ratelimit_state_init(rate, HZ, per_sec);
-	/* What is held back is counted, not logged. */
-	ratelimit_set_flags(rate, RATELIMIT_MSG_ON_RELEASE);
-}
-
 static void draw_address(struct in6_addr *addr)
 {
 	*addr = (struct in6_addr){
@@ -73,10 +66,10 @@ static void init_values(struct weft_net *wn, struct net *net)
 	wn->cc = weft_cc_at(0);
 	wn->limits.fragments = LIMIT_FRAGMENTS;
 	weft_frags_init_net(wn);
-	init_rate(&wn->rate_who, WHO_PER_SEC);
-	init_rate(&wn->rate_bad, BAD_PER_SEC);
-	init_rate(&wn->rate_new, NEW_PER_SEC);
-	init_rate(&wn->rate_echo, ECHO_PER_SEC);
+	weft_quota_init(&wn->rate_who, WHO_PER_SEC);
+	weft_quota_init(&wn->rate_bad, BAD_PER_SEC);
+	weft_quota_init(&wn->rate_new, NEW_PER_SEC);
+	weft_quota_init(&wn->rate_echo, ECHO_PER_SEC);
 }
 
 /* The links come last: with them packets come. */

@@ -5,7 +5,6 @@
 
 #include <linux/in6.h>
 #include <linux/notifier.h>
-#include <linux/ratelimit.h>
 #include <linux/rhashtable.h>
 #include <linux/seqlock.h>
 #include <linux/siphash.h>
@@ -16,6 +15,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+#include "bucket.h"
 #include "stats.h"
 
 struct ctl_table_header;
@@ -119,10 +119,10 @@ struct weft_net {
 
 	const struct weft_cc_ops *cc;
 	struct weft_limits	limits;
-	struct ratelimit_state	rate_who;	/* questions answered */
-	struct ratelimit_state	rate_bad;	/* BADSESSION, RESET, CLOSED sent */
-	struct ratelimit_state	rate_new;	/* nodes made by introductions */
-	struct ratelimit_state	rate_echo;	/* BADSESSION looked at */
+	struct weft_quota	rate_who;	/* questions answered */
+	struct weft_quota	rate_bad;	/* BADSESSION, RESET, CLOSED sent */
+	struct weft_quota	rate_new;	/* nodes made by introductions */
+	struct weft_quota	rate_echo;	/* BADSESSION looked at */
 	struct ctl_table_header	*sysctl;
 	struct ctl_table_header	*sysctl_limits;
 };

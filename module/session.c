@@ -154,7 +154,7 @@ static enum weft_stat answer_who(struct weft_net *wn, const struct sk_buff *skb,
 		return WEFT_STAT_drop_foreign;
 	if (!is_hello_sound(hello, &own))
 		return WEFT_STAT_drop_hello;
-	if (!__ratelimit(&wn->rate_who))
+	if (!weft_quota_allow(&wn->rate_who))
 		return WEFT_STAT_drop_rate;
 	weft_send_hello(skb->dev, &from, answer_id(wn, &own, hello), &answer);
 	weft_send_reply(wn, skb, &answer);
@@ -267,7 +267,7 @@ void weft_session_bad(struct weft_net *wn, struct sk_buff *skb,
 {
 	struct weft_node *node;
 
-	if (!__ratelimit(&wn->rate_echo)) {
+	if (!weft_quota_allow(&wn->rate_echo)) {
 		weft_drop(wn, skb, WEFT_STAT_drop_rate);
 		return;
 	}
@@ -293,7 +293,7 @@ static enum weft_stat refuse_session(struct weft_net *wn,
 		.bad	= pkt->session,
 	};
 
-	if (!__ratelimit(&wn->rate_bad))
+	if (!weft_quota_allow(&wn->rate_bad))
 		return WEFT_STAT_drop_rate;
 	weft_send_reply(wn, skb, &answer);
 	return WEFT_STAT_drop_session;
@@ -351,7 +351,7 @@ static struct weft_node *meet(struct weft_net *wn, const struct sk_buff *skb,
 			return NULL;
 	}
 	*why = WEFT_STAT_drop_rate;
-	if (!__ratelimit(&wn->rate_new))
+	if (!weft_quota_allow(&wn->rate_new))
 		return NULL;
 	return weft_node_make(wn, &from, own, pkt->session, &place, why);
 }

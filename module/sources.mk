@@ -61,6 +61,7 @@ weft-kunit-files := \
 	cc_kunit.c \
 	alive_kunit.c \
 	frag_kunit.c \
+	bucket_kunit.c \
 	rtx_kunit.c \
 	engine_kunit.c \
 	sim.c \
