@@ -58,6 +58,7 @@ struct weft_bucket {
  * @sessions: the same by our session id (node.c)
  * @node_list: the same, oldest first
  * @nr_nodes: entries of @nodes
+ * @nr_asking: of these, such as nobody has answered for
  * @nr_pending: datagrams that wait for nodes, in all, in frames
  * @frags: datagrams that are not whole (frags.c), oldest first, @nr_frags of
  *	them in @frag_bytes of memory; guarded by @frags_lock
@@ -92,6 +93,7 @@ struct weft_net {
 	struct list_head	node_list;
 	spinlock_t		nodes_lock;
 	atomic_t		nr_nodes;
+	atomic_t		nr_asking;
 	atomic_t		nr_pending;
 	struct list_head	frags;
 	unsigned int		nr_frags;

@@ -21,6 +21,8 @@
 /* A probed node answers within this time, to one of some probes, or is gone. */
 #define PROBE_DELAY	HZ
 #define PROBES		4
+/* Of all nodes at most so many parts may be such as nobody has answered for. */
+#define ASKING_PART	4
 /* A question is not opened again before; less often where there is a place. */
 #define ASK_AGAIN_DELAY	HZ
 #define ASK_WHERE_DELAY	(5 * HZ)
@@ -82,7 +84,18 @@ static void set_state(struct weft_node *node, enum weft_node_state state)
 {
 	lockdep_assert_held(&node->lock);
 	trace_weft_node_state(&node->addr, node->state, state);
+	if (node->is_counted)
+		atomic_dec(&node->wn->nr_asking);
+	node->is_counted = false;
 	WRITE_ONCE(node->state, state);
+}
+
+/* One more of the tables' that nobody has answered for. */
+static void count_asking(struct weft_node *node)
+{
+	lockdep_assert_held(&node->lock);
+	atomic_inc(&node->wn->nr_asking);
+	node->is_counted = true;
 }
 
 /* The timer holds a reference while it runs. */
@@ -467,6 +480,7 @@ static struct weft_node *publish_asking(struct weft_net *wn,
 	if (node == fresh) {
 		weft_node_hold(fresh);
 		spin_lock(&fresh->lock);
+		count_asking(fresh);
 		open_question(fresh);
 		spin_unlock(&fresh->lock);
 	}
@@ -479,6 +493,14 @@ static void widen_question(struct weft_node *node, int ifindex)
 {
 	if (READ_ONCE(node->ifindex) && READ_ONCE(node->ifindex) != ifindex)
 		WRITE_ONCE(node->ifindex, 0);
+}
+
+/* Programs may ask for any address: that must not cost those that exist. */
+static bool asks_too_many(const struct weft_net *wn)
+{
+	int most = READ_ONCE(wn->limits.nodes) / ASKING_PART;
+
+	return atomic_read(&wn->nr_asking) >= max(most, 1);
 }
 
 struct weft_node *weft_node_get(struct weft_net *wn,
@@ -495,7 +517,7 @@ struct weft_node *weft_node_get(struct weft_net *wn,
 	}
 	if (!weft_addr_is_plain(addr))
 		return ERR_PTR(-EHOSTUNREACH);
-	if (!make_room(wn))
+	if (asks_too_many(wn) || !make_room(wn))
 		return ERR_PTR(-ENOBUFS);
 	fresh = alloc_node(wn, addr, draw_id());
 	if (!fresh)
@@ -596,6 +618,25 @@ bool weft_node_settle(struct weft_node *node, u64 local_id,
 	return true;
 }
 
+bool weft_node_adopt(struct weft_node *node, u64 local_id,
+		     const struct weft_place *place)
+{
+	struct weft_net *wn = node->wn;
+	bool adopted;
+
+	spin_lock_bh(&wn->nodes_lock);
+	spin_lock(&node->lock);
+	adopted = node->state == WEFT_NODE_UP && !node->confirmed &&
+		  weft_link_find(wn, place->dev) && rehash(node, local_id);
+	if (adopted)
+		take_place(node, place);
+	spin_unlock(&node->lock);
+	spin_unlock_bh(&wn->nodes_lock);
+	if (adopted)
+		weft_conn_node_up(node);
+	return adopted;
+}
+
 void weft_node_confirm(struct weft_node *node, u64 remote_id)
 {
 	spin_lock_bh(&node->lock);
@@ -688,6 +729,7 @@ void weft_node_ask_anew(struct weft_node *node)
 		leave_place(node);
 		node->remote_id = 0;
 		set_state(node, WEFT_NODE_ASKING);
+		count_asking(node);
 		open_question(node);
 	}
 	spin_unlock(&node->lock);

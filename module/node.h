@@ -81,6 +81,7 @@ struct weft_place {
  * @dev: NULL: no place; a reference, given back in weft_node_leave_device().
  * @frame: what the peer announced; the device's MTU bounds it too.
  * @confirmed: the peer has used @local_id, so introductions may end.
+ * @is_counted: in weft_net.nr_asking.
  * @asked: questions sent; 0: no question is open.
  * @asked_at: jiffies of the first of them.
  * @stranger: while we asked again, somebody else answered.
@@ -123,6 +124,7 @@ struct weft_node {
 	bool			stranger;
 	bool			probing;
 	bool			warned;
+	bool			is_counted;
 	int			error;
 	int			ifindex;
 	struct net_device	*dev;
@@ -155,7 +157,7 @@ struct weft_node {
  *
  * Return: a strong reference; the node may still be ASKING. ERR_PTR(-ENOMEM),
  * ERR_PTR(-EHOSTUNREACH) when @ifindex is no enabled device, ERR_PTR(-ENOBUFS) when
- * limits.nodes is reached by nodes in use.
+ * limits.nodes is reached by nodes in use, or a quarter of it by unanswered ones.
  */
 struct weft_node *weft_node_get(struct weft_net *wn,
 				const struct in6_addr *addr, int ifindex);
@@ -279,6 +281,16 @@ bool weft_node_settle(struct weft_node *node, u64 local_id,
 
 /** weft_node_confirm() - the peer used our session id, and has @remote_id */
 void weft_node_confirm(struct weft_node *node, u64 remote_id);
+
+/**
+ * weft_node_adopt() - of two sessions with a node, the other one counts
+ * @local_id: our id of that
+ *
+ * Only while the node has not used the one that we know. Tells the flows; no
+ * lock may be held.
+ */
+bool weft_node_adopt(struct weft_node *node, u64 local_id,
+		     const struct weft_place *place);
 
 /** weft_node_alive() - a node that was being probed has sent something */
 void weft_node_alive(struct weft_node *node);

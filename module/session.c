@@ -307,25 +307,48 @@ static bool is_at_place(const struct weft_node *node, const struct sk_buff *skb)
 }
 
 /*
+ * Note "Crossed questions": a node that answers keeps nothing, so it may ask in
+ * its turn before the asker's first packet comes, or because that was lost. Then
+ * both have a session that the other does not know. The one that counts is that
+ * of the lower address; the other end learns of it by the next introduction.
+ */
+static bool is_theirs_to_keep(const struct in6_addr *own,
+			      const struct in6_addr *theirs)
+{
+	return memcmp(theirs, own, sizeof(*own)) < 0;
+}
+
+/*
  * A verified introduction of somebody whose address we know. It answers a
  * question of ours; or it is the same session by another name, because our
  * answers crossed (it will use the id that our own introductions tell); or it
- * is one who forgot us while nothing was going on; or it is a rival, and the
- * one we know is asked first whether it still lives.
+ * is one who forgot us while nothing was going on; or each has asked after the
+ * other had answered, and there are two sessions of which neither has been used:
+ * see note "Crossed questions"; or it is a rival, and the one we know is asked
+ * first whether it still lives.
  *
  * Return: whether the introduction is the node's. Else it was forgotten, or is
- * DEAD, or its place is being probed.
+ * DEAD, or its place is being probed, or it will learn that our session counts.
  */
 static bool is_known(struct weft_node *node, const struct sk_buff *skb,
-		     const struct weft_pkt *pkt, const struct weft_place *place)
+		     const struct weft_pkt *pkt, const struct in6_addr *own,
+		     const struct weft_place *place)
 {
 	if (!weft_node_is_up(node) &&
 	    weft_node_settle(node, pkt->session, place))
 		return true;
 	if (READ_ONCE(node->remote_id) == pkt->hello.session)
 		return true;
-	if (!is_at_place(node, skb) || !weft_node_forget(node))
+	if (!is_at_place(node, skb)) {
 		weft_node_doubt(node);
+		return false;
+	}
+	if (weft_node_forget(node))
+		return false;
+	if (!READ_ONCE(node->confirmed))
+		return is_theirs_to_keep(own, &node->addr) &&
+		       weft_node_adopt(node, pkt->session, place);
+	weft_node_doubt(node);
 	return false;
 }
 
@@ -344,9 +367,10 @@ static struct weft_node *meet(struct weft_net *wn, const struct sk_buff *skb,
 	if (!place.version || place.version != pkt->version)
 		return NULL;
 	if (node) {
-		if (is_known(node, skb, pkt, &place))
+		if (is_known(node, skb, pkt, own, &place))
 			return node;
-		*why = WEFT_STAT_drop_conflict;
+		*why = READ_ONCE(node->confirmed) ? WEFT_STAT_drop_conflict :
+						    WEFT_STAT_drop_session;
 		if (weft_node_find(wn, &from))
 			return NULL;
 	}
