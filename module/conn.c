@@ -27,6 +27,8 @@
 #define WEFT_PACK_MAX		1024
 /* Packets kept out of order: what a hostile peer makes us search through. */
 #define WEFT_OOO_MAX		2048
+/* What MSG_MORE holds back waits for so long, as TCP's. */
+#define WEFT_CORK_NS		(200 * NSEC_PER_MSEC)
 /* Room that is announced beyond the largest message, bytes. */
 #define WEFT_WINDOW_SPARE	4096
 /* A device that paces (fq) gets packets so long before they are to leave. */
@@ -537,6 +539,8 @@ static void arm_timer(struct weft_conn *conn)
 
 	if (conn->orphan_end)
 		at = min(at, conn->orphan_end);
+	if (conn->cork_end)
+		at = min(at, conn->cork_end);
 	/* One that fires too early is asked again; that is cheaper. */
 	if (!conn->linked || at >= conn->timer_at)
 		return;
@@ -590,20 +594,23 @@ void weft_conn_push(struct sock *sk)
 	arm_timer(conn);
 }
 
-/* Bytes that may be sent now, whole segments while more is coming. */
-void weft_conn_flush(struct sock *sk, bool more)
+void weft_conn_flush(struct sock *sk, enum weft_flush how)
 {
 	struct weft_conn *conn = conn_of(sk);
 	struct weft_engine *e = &conn->engine;
 	u64 end = conn->tx_end;
 
-	if (more) {
+	if (how != WEFT_FLUSH_ALL) {
 		u64 unsent = end - e->snd_nxt;
 
-		if (unsent < e->params.super_max)
+		if (how == WEFT_FLUSH_SUPERS && unsent < e->params.super_max)
 			return;
 		end = e->snd_nxt + rounddown((u32)unsent, e->params.mss);
 	}
+	if (end == conn->tx_end)
+		conn->cork_end = 0;
+	else if (how == WEFT_FLUSH_SEGMENTS && !conn->cork_end)
+		conn->cork_end = ktime_get_ns() + WEFT_CORK_NS;
 	weft_engine_write(e, max(end, e->write_end));
 	weft_conn_push(sk);
 }
@@ -1206,6 +1213,8 @@ static void tick(struct sock *sk)
 		weft_conn_abort(sk, ETIMEDOUT);
 		return;
 	}
+	if (conn->cork_end && now >= conn->cork_end)
+		weft_conn_flush(sk, WEFT_FLUSH_ALL);
 	if (now >= weft_engine_deadline(&conn->engine))
 		obey(sk, weft_engine_tick(&conn->engine, now));
 	else

@@ -45,6 +45,8 @@ struct weft_flow_key {
  * @tx_end: stream offset behind the write queue
  * @tx_cursor: skb of the write queue where the next new byte is, or NULL
  * @orphan_node: in weft_net.orphans; orphans_lock
+ * @cork_end: when less than a segment goes, though more was to come (MSG_MORE),
+ *	ns; 0 while nothing waits for that
  * @orphan_end: when an orphan is given up, ns; 0 while there is an fd
  */
 struct weft_conn {
@@ -69,6 +71,7 @@ struct weft_conn {
 	u64			tx_end;
 	struct sk_buff		*tx_cursor;
 	struct hlist_node	orphan_node;
+	u64			cork_end;
 	u64			orphan_end;
 
 	struct weft_engine	engine;
@@ -117,11 +120,15 @@ int weft_conn_accept(struct sock *child, struct weft_node *node,
 int weft_conn_queue(struct sock *sk, struct weft_pieces *pieces,
 		    struct sk_buff_head *list);
 
-/**
- * weft_conn_flush() - what was queued may be sent
- * @more: more is coming at once: whole super-packets only
- */
-void weft_conn_flush(struct sock *sk, bool more);
+/* How much of what was queued may be sent. */
+enum weft_flush {
+	WEFT_FLUSH_ALL,
+	WEFT_FLUSH_SUPERS,	/* whole super-packets: more is coming at once */
+	WEFT_FLUSH_SEGMENTS,	/* whole segments: the rest waits for a while */
+};
+
+/** weft_conn_flush() - what was queued may be sent */
+void weft_conn_flush(struct sock *sk, enum weft_flush how);
 
 /**
  * weft_conn_set_keep() - options of liveness changed; sk owned

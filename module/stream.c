@@ -53,10 +53,10 @@ static void wake_writer(struct sock *sk)
 /* --- sending --- */
 
 /* Let the wire have what is queued for it; sk owned. */
-static void flush_bytes(struct sock *sk, bool more)
+static void flush_bytes(struct sock *sk, enum weft_flush how)
 {
 	if (weft_sk(sk)->road == WEFT_ROAD_WIRE && weft_sk(sk)->conn)
-		weft_conn_flush(sk, more);
+		weft_conn_flush(sk, how);
 }
 
 static bool may_go_on(struct sock *sk)
@@ -87,7 +87,7 @@ static int sleep_for_room(struct sock *sk, long *timeo)
 		return -EAGAIN;
 	if (signal_pending(current))
 		return sock_intr_errno(*timeo);
-	flush_bytes(sk, false);
+	flush_bytes(sk, WEFT_FLUSH_ALL);
 	add_wait_queue(sk_sleep(sk), &wait);
 	want_space(sk);
 	tell = take_flag(&weft_sk(sk)->tell);
@@ -98,6 +98,36 @@ static int sleep_for_room(struct sock *sk, long *timeo)
 		*timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, *timeo);
 	remove_wait_queue(sk_sleep(sk), &wait);
 	lock_sock(sk);
+	return 0;
+}
+
+/*
+ * All that weft sockets may use together is used up (net.weft.mem). Nobody
+ * tells when there is some again, so this is a matter of time, as with TCP.
+ */
+static int wait_memory(struct sock *sk, long *timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	long pause = min_t(long, *timeo, 2 + get_random_u32_below(HZ / 5));
+	long left = pause;
+	bool tell;
+
+	if (!*timeo)
+		return -EAGAIN;
+	if (signal_pending(current))
+		return sock_intr_errno(*timeo);
+	flush_bytes(sk, WEFT_FLUSH_ALL);
+	tell = take_flag(&weft_sk(sk)->tell);
+	release_sock(sk);
+	if (tell)
+		wake_reader(sk);
+	lock_sock(sk);
+	add_wait_queue(sk_sleep(sk), &wait);
+	sk_wait_event(sk, &left, sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN,
+		      &wait);
+	remove_wait_queue(sk_sleep(sk), &wait);
+	if (*timeo != MAX_SCHEDULE_TIMEOUT)
+		*timeo -= pause - left;
 	return 0;
 }
 
@@ -147,12 +177,19 @@ static int send_chunk(struct sock *sk, struct msghdr *msg, size_t len)
 	int err;
 
 	err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, -1);
-	return err ?: queue_pieces(sk, &pieces);
+	if (err)
+		return err;
+	err = queue_pieces(sk, &pieces);
+	if (err)
+		iov_iter_revert(&msg->msg_iter, len);
+	return err;
 }
 
 static int send_bytes(struct sock *sk, struct msghdr *msg, size_t len,
 		      long timeo)
 {
+	enum weft_flush last = msg->msg_flags & MSG_MORE ? WEFT_FLUSH_SEGMENTS :
+							   WEFT_FLUSH_ALL;
 	size_t sent = 0;
 	int err = 0;
 
@@ -163,13 +200,16 @@ static int send_bytes(struct sock *sk, struct msghdr *msg, size_t len,
 		if (err || !len)
 			break;
 		err = send_chunk(sk, msg, n);
+		if (err == -ENOMEM)
+			err = wait_memory(sk, &timeo);
+		else if (!err)
+			sent += n;
 		if (err)
 			break;
-		sent += n;
-		flush_bytes(sk, sent < len);
+		flush_bytes(sk, sent < len ? WEFT_FLUSH_SUPERS : last);
 	}
 	if (sent && err)
-		flush_bytes(sk, false);
+		flush_bytes(sk, WEFT_FLUSH_ALL);
 	return sent ? (int)sent : err;
 }
 
@@ -222,13 +262,21 @@ static int queue_large(struct sock *sk, struct msghdr *msg, size_t len)
 
 static int queue_message(struct sock *sk, struct msghdr *msg, size_t len)
 {
+	size_t before = iov_iter_count(&msg->msg_iter);
 	struct weft_pieces pieces;
 	int err;
 
-	if (len > WEFT_RECORD_CHUNK)
-		return queue_large(sk, msg, len);
-	err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, len);
-	return err ?: queue_pieces(sk, &pieces);
+	if (len > WEFT_RECORD_CHUNK) {
+		err = queue_large(sk, msg, len);
+	} else {
+		err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, len);
+		if (!err)
+			err = queue_pieces(sk, &pieces);
+	}
+	if (err)
+		iov_iter_revert(&msg->msg_iter,
+				before - iov_iter_count(&msg->msg_iter));
+	return err;
 }
 
 static int send_message(struct sock *sk, struct msghdr *msg, size_t len,
@@ -236,18 +284,24 @@ static int send_message(struct sock *sk, struct msghdr *msg, size_t len,
 {
 	int err;
 
-	if (is_too_large(sk, len))
-		return -EMSGSIZE;
-	err = wait_room(sk, &timeo);
-	if (err)
-		return err;
-	/* While the flow opened, nobody knew what the peer takes. */
-	if (is_too_large(sk, len))
-		return -EMSGSIZE;
-	err = queue_message(sk, msg, len);
-	if (err)
-		return err;
-	flush_bytes(sk, false);
+	for (;;) {
+		if (is_too_large(sk, len))
+			return -EMSGSIZE;
+		err = wait_room(sk, &timeo);
+		if (err)
+			return err;
+		/* While the flow opened, nobody knew what the peer takes. */
+		if (is_too_large(sk, len))
+			return -EMSGSIZE;
+		err = queue_message(sk, msg, len);
+		if (err == -ENOMEM)
+			err = wait_memory(sk, &timeo);
+		else if (!err)
+			break;
+		if (err)
+			return err;
+	}
+	flush_bytes(sk, WEFT_FLUSH_ALL);
 	return len;
 }
 
@@ -283,6 +337,11 @@ static int send_early(struct socket *sock, struct msghdr *msg, size_t len,
 	if (is_seqpacket(sk) && is_too_large(sk, len))
 		return -EMSGSIZE;
 	n = queue_early(sk, msg, len, &queued);
+	if (n == -ENOMEM) {
+		/* It may wait for memory once it is connected. */
+		queued = false;
+		n = 0;
+	}
 	if (n < 0)
 		return n;
 	weft_conn_open(sk);

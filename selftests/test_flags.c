@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #include "weft_test.h"
+#include "peer.h"
 
 CONN_FIXTURE()
 CONN_VARIANT(stream_client, SOCK_STREAM, false);
@@ -148,6 +149,23 @@ TEST_F(conn, MORE_then_the_rest)
 	ASSERT_EQ(4, send(self->near, "long", 4, MSG_MORE));
 	ASSERT_EQ(4, send(self->near, "text", 4, 0));
 	EXPECT_TEXT(self->far, "longtext");
+}
+
+/* Many small ones that belong together leave in few packets. */
+TEST_F(conn, MORE_saves_packets)
+{
+	long long before;
+	char got[1000];
+	int i;
+
+	if (!road()->wire || variant->type != SOCK_STREAM)
+		return;
+	before = count_of("in_packets");
+	for (i = 0; i < 100; i++)
+		ASSERT_EQ(10, send(self->near, "0123456789", 10,
+				   i < 99 ? MSG_MORE : 0));
+	ASSERT_EQ(1000, recv_exactly(self->far, got, 1000));
+	EXPECT_GT(before + 50, count_of("in_packets"));
 }
 
 TEST_F(conn, MORE_then_the_end)
