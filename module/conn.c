@@ -530,7 +530,7 @@ static void transmit(struct sock *sk, struct weft_pkt *pkt, u64 now)
 	/* Told before it leaves: an answer may come on this very CPU. */
 	weft_engine_sent(&conn->engine, pkt, plen, now);
 	fill_names(sk, pkt);
-	weft_send(conn->node, skb, pkt, conn->engine.params.mss);
+	weft_send(conn->node, skb, pkt, pkt->segment);
 }
 
 static void arm_timer(struct weft_conn *conn)
@@ -553,9 +553,7 @@ static void update_mss(struct weft_conn *conn)
 	u32 mss, super_max;
 
 	mss = weft_node_mss(conn->node, &super_max);
-	if (mss != conn->engine.params.mss ||
-	    super_max != conn->engine.params.super_max)
-		weft_engine_set_mss(&conn->engine, mss, super_max);
+	weft_engine_set_mss(&conn->engine, mss, super_max);
 }
 
 /* Everything the engine wants sent. */

@@ -49,7 +49,8 @@ weft-proto-files := \
 	cc_cubic.c \
 	cc_delay.c \
 	alive.c \
-	frag.c
+	frag.c \
+	mss.c
 
 # module/tests/: one file per file of proto/, and the simulator
 weft-kunit-files := \
@@ -61,6 +62,7 @@ weft-kunit-files := \
 	cc_kunit.c \
 	alive_kunit.c \
 	frag_kunit.c \
+	mss_kunit.c \
 	bucket_kunit.c \
 	rtx_kunit.c \
 	engine_kunit.c \

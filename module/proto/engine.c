@@ -104,13 +104,28 @@ void weft_engine_init(struct weft_engine *e, const struct weft_params *params)
 	weft_engine_set_mss(e, params->mss, params->super_max);
 }
 
-void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max)
+/* Segments have another size from now on. */
+static void use_mss(struct weft_engine *e)
 {
-	mss = clamp_t(u32, mss, 1, WEFT_SUPER_MAX);
+	u32 mss = e->seg.now;
+
 	e->params.mss = mss;
-	e->params.super_max = clamp_t(u32, super_max, mss, WEFT_SUPER_MAX);
+	e->params.super_max = max(e->path_super / mss, 1U) * mss;
 	e->rcv_segment = min_t(u32, mss, SEGMENT_MIN);
 	weft_cc_resize(&e->cc, mss);
+}
+
+void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max)
+{
+	bool news;
+
+	mss = clamp_t(u32, mss, 1, WEFT_SUPER_MAX);
+	super_max = clamp_t(u32, super_max, mss, WEFT_SUPER_MAX);
+	news = weft_mss_set_path(&e->seg, mss);
+	if (!news && super_max == e->path_super)
+		return;
+	e->path_super = super_max;
+	use_mss(e);
 }
 
 void weft_engine_set_ahead(struct weft_engine *e, u64 ns)
@@ -287,6 +302,10 @@ static void progress(struct weft_engine *e, u64 bytes, u64 flight, u64 now)
 	e->backoff = 0;
 	e->tail_used = false;
 	e->tail_due = false;
+	e->small_due = false;
+	e->small_at = 0;
+	if (weft_mss_acked(&e->seg, e->snd_una, now))
+		use_mss(e);
 	weft_rtx_detect(e, now);
 	if (e->slack_until && e->delivered > e->slack_until)
 		e->slack_until = 0;
@@ -319,6 +338,27 @@ static u32 take_ack(struct weft_engine *e, const struct input *in)
 	return todo;
 }
 
+/*
+ * Note "Black holes": when the retransmission timer has expired twice, a small
+ * packet goes with what is sent again. If that is answered, and nothing of the
+ * rest is, the path takes small packets alone.
+ */
+static bool is_hole(const struct weft_engine *e, const struct weft_pkt *pkt)
+{
+	return e->small_at && pkt->echo &&
+	       !weft_rtx_is_before(pkt->echo, e->small_at);
+}
+
+static void meet_hole(struct weft_engine *e, u64 now)
+{
+	weft_mss_blocked(&e->seg, now);
+	use_mss(e);
+	e->small_at = 0;
+	e->backoff = 0;
+	e->loss_base_ns = now;
+	weft_rtx_timeout(e, now);
+}
+
 /* What every packet of an open flow says, whatever its kind. */
 static u32 hear(struct weft_engine *e, const struct input *in)
 {
@@ -330,7 +370,10 @@ static u32 hear(struct weft_engine *e, const struct input *in)
 	note_time(e, in->pkt, in->now);
 	e->sample = (struct weft_sample){};
 	take_rtt(e, in->pkt, in->now);
-	return todo | take_ack(e, in);
+	todo |= take_ack(e, in);
+	if (is_hole(e, in->pkt))
+		meet_hole(e, in->now);
+	return todo;
 }
 
 /* May the peer's stream end at @end? */
@@ -713,6 +756,7 @@ static bool fill_bytes(struct weft_engine *e, struct weft_pkt *pkt,
 	bool ends = bytes->end > e->write_end;
 
 	fill(e, pkt, ends && plen <= mss ? WEFT_CLOSE : WEFT_DATA, now);
+	pkt->segment = mss;
 	pkt->offset = bytes->start;
 	if (ends && plen > mss) {
 		plen--;
@@ -745,13 +789,14 @@ static u32 whole_segments(const struct weft_engine *e, u64 left, u32 room)
 	return left > room ? room - room % e->params.mss : left;
 }
 
-static bool pick_lost(struct weft_engine *e, struct weft_range *bytes)
+static bool pick_lost(struct weft_engine *e, struct weft_range *bytes, u64 now)
 {
 	struct weft_record *rec = weft_rtx_find_lost(e);
 	u32 len;
 
 	if (!rec)
 		return false;
+	weft_mss_lost(&e->seg, rec->start, now);
 	len = whole_segments(e, rec->end - rec->start, cwnd_room(e));
 	bytes->start = rec->start;
 	bytes->end = rec->start + len;
@@ -793,6 +838,25 @@ static bool pick_new(struct weft_engine *e, struct weft_range *bytes, u32 room)
 	if (len == left && e->fin && e->state != WEFT_ST_ACCEPTED)
 		bytes->end++;
 	return bytes->end > bytes->start;
+}
+
+/*
+ * One segment that is larger than the others: does it pass? Only where nothing
+ * else is wrong, so that its loss has one reason.
+ */
+static bool pick_trial(struct weft_engine *e, struct weft_range *bytes,
+		       u64 now)
+{
+	u32 size = weft_mss_to_try(&e->seg, now);
+	u64 left = e->write_end - e->snd_nxt;
+
+	if (!size || left < size || !is_in(e, SENDING) || e->backoff ||
+	    e->cc.recovering || window_room(e, left) < size ||
+	    cwnd_room(e) < size || !weft_rtx_has_room(e))
+		return false;
+	bytes->start = e->snd_nxt;
+	bytes->end = e->snd_nxt + size;
+	return true;
 }
 
 /*
@@ -854,23 +918,30 @@ static void note_why(struct weft_engine *e, u64 now)
 static bool fill_stream(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
 {
 	struct weft_range bytes;
+	bool trial = false;
 
 	/* RFC 5681 section 4.1 */
 	if (!e->nr_recs && e->last_sent_ns &&
 	    now - e->last_sent_ns > weft_rtt_rto(&e->rtt, 0))
 		weft_cc_idle(&e->cc);
-	/* What was lost goes first. */
-	if (!pick_lost(e, &bytes) && !pick_tail(e, &bytes) &&
-	    (e->lost_bytes || !pick_new(e, &bytes, cwnd_room(e)))) {
-		note_why(e, now);
-		return false;
+	if (!pick_lost(e, &bytes, now) && !pick_tail(e, &bytes)) {
+		/* What was lost goes first. */
+		trial = !e->lost_bytes && pick_trial(e, &bytes, now);
+		if (!trial &&
+		    (e->lost_bytes || !pick_new(e, &bytes, cwnd_room(e)))) {
+			note_why(e, now);
+			return false;
+		}
 	}
 	e->pace_waits = now + e->ahead_ns < e->pace_ns;
 	e->cwnd_limited = e->pace_waits;
 	if (e->pace_waits)
 		return false;
 	e->depart_ns = max(now, e->pace_ns);
-	return fill_bytes(e, pkt, &bytes, e->depart_ns);
+	fill_bytes(e, pkt, &bytes, e->depart_ns);
+	if (trial)
+		pkt->segment = pkt->plen;
+	return true;
 }
 
 /*
@@ -904,7 +975,7 @@ bool weft_engine_is_idle(const struct weft_engine *e)
 {
 	return e->snd_nxt == e->write_end + e->fin && !e->ack_now &&
 	       !e->lost_bytes && !e->open_due && !e->reset_due &&
-	       !e->tail_due && !e->probe_due && !e->alive.due &&
+	       !e->tail_due && !e->probe_due && !e->alive.due && !e->small_due &&
 	       /* Or what note_why() noted is out of date. */
 	       !e->cwnd_limited && e->probe_ns == WEFT_NEVER &&
 	       e->slack_until == e->delivered + e->in_flight;
@@ -926,7 +997,7 @@ bool weft_engine_next(struct weft_engine *e, u64 now, struct weft_pkt *pkt)
 	if (is_in(e, CARRYING)) {
 		if (fill_opened(e, pkt, now) || fill_stream(e, pkt, now))
 			return true;
-		if (e->probe_due || e->alive.due)
+		if (e->probe_due || e->alive.due || e->small_due)
 			return fill(e, pkt, WEFT_PROBE, now);
 	}
 	if (e->ack_now)
@@ -993,6 +1064,8 @@ static void bytes_left(struct weft_engine *e, const struct weft_pkt *pkt,
 {
 	u64 end;
 
+	if (plen == pkt->plen && pkt->segment > e->params.mss)
+		weft_mss_tried(&e->seg, pkt->offset, plen);
 	/* What could not leave is as good as lost on the way. */
 	if (!plen)
 		plen = pkt->plen;
@@ -1012,8 +1085,12 @@ static void bytes_left(struct weft_engine *e, const struct weft_pkt *pkt,
 	e->loss_base_ns = now;
 }
 
-static void probe_left(struct weft_engine *e, u64 now)
+static void probe_left(struct weft_engine *e, const struct weft_pkt *pkt,
+		       u64 now)
 {
+	if (e->small_due)
+		e->small_at = pkt->time;
+	e->small_due = false;
 	if (e->alive.due)
 		weft_alive_asked(&e->alive);
 	if (e->probe_due && e->tries < BACKOFF_MAX)
@@ -1038,7 +1115,7 @@ void weft_engine_sent(struct weft_engine *e, const struct weft_pkt *pkt,
 		bytes_left(e, pkt, plen, max(now, e->depart_ns));
 		break;
 	case WEFT_PROBE:
-		probe_left(e, now);
+		probe_left(e, pkt, now);
 		break;
 	}
 	ack_left(e, pkt->kind);
@@ -1095,6 +1172,13 @@ static u64 loss_ns(const struct weft_engine *e)
 	return min3(timeout_ns(e), tail_ns(e), e->reorder_ns);
 }
 
+/* May it be its size that keeps a record from arriving? */
+static bool is_large(const struct weft_engine *e, const struct weft_record *rec)
+{
+	return min_t(u64, rec->end - rec->start, e->params.mss) >
+	       WEFT_FRAME_MIN - WEFT_HLEN_DATA;
+}
+
 static void expire_loss(struct weft_engine *e, u64 now)
 {
 	if (now >= e->reorder_ns)
@@ -1110,6 +1194,8 @@ static void expire_loss(struct weft_engine *e, u64 now)
 	e->loss_base_ns = now;
 	if (e->backoff < BACKOFF_MAX)
 		e->backoff++;
+	/* See note "Black holes". */
+	e->small_due = e->backoff > 1 && is_large(e, weft_rtx_at(e, 0));
 }
 
 /* Half of what the device may keep is left when it gets more. */

@@ -17,6 +17,7 @@
 
 #include "alive.h"
 #include "cc.h"
+#include "mss.h"
 #include "packet.h"
 #include "rtt.h"
 #include "window.h"
@@ -125,8 +126,8 @@ struct weft_params {
  * struct weft_engine - one flow
  * @state: enum weft_state; one function writes it
  * @error: errno (positive) why the state is DEAD
- * @params: as given to weft_engine_init(); @mss and @super_max may be changed
- *	by weft_engine_set_mss()
+ * @params: as given to weft_engine_init(); @mss and @super_max follow
+ *	weft_engine_set_mss() and what is found to pass
  * @peer_max_message: 0 before OPENED
  *
  * @write_end: bytes below it may be sent
@@ -188,6 +189,11 @@ struct weft_params {
  * @ahead_ns: packets are given so long before they are to leave
  * @pace_ns: no stream byte leaves before
  * @pace_waits: and there are some
+ *
+ * @seg: what size of segment passes
+ * @path_super: @super_max of weft_engine_set_mss()
+ * @small_due: a small packet is to be sent: does that pass?
+ * @small_at: our time in it, 0 for none
  *
  * @loss_base_ns: the retransmission timeout counts from here
  * @last_sent_ns: when stream bytes were last sent
@@ -272,6 +278,10 @@ struct weft_engine {
 	struct weft_sample sample;
 	u64	ahead_ns;
 	u64	pace_ns;
+	struct weft_mss seg;
+	u32	path_super;
+	bool	small_due;
+	u32	small_at;
 
 	u64	loss_base_ns;
 	u64	last_sent_ns;
@@ -382,7 +392,7 @@ void weft_engine_read(struct weft_engine *e, u64 offset, u64 now);
 void weft_engine_set_keep(struct weft_engine *e, const struct weft_keep *keep,
 			  u64 user_timeout_ns);
 
-/** weft_engine_set_mss() - the path's frame has changed */
+/** weft_engine_set_mss() - the path's frame; cheap when it has not changed */
 void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max);
 
 /**

@@ -36,6 +36,7 @@ struct weft_hello {
  * @offset: flow kinds
  * @ack: flow kinds
  * @window: flow kinds, bytes
+ * @segment: DATA being built: payload of each frame that it becomes
  * @time: flow kinds, us
  * @echo: flow kinds, us
  * @delay: flow kinds, us
@@ -64,6 +65,7 @@ struct weft_pkt {
 	u64	offset;
 	u64	ack;
 	u32	window;
+	u32	segment;
 	u32	time;
 	u32	echo;
 	u32	delay;

@@ -135,7 +135,22 @@ static u64 through_bottleneck(struct sim *sim, struct sim_end *from, u32 len)
 	return from->busy_until;
 }
 
-static bool is_dropped(struct sim *sim, unsigned int from, u8 kind)
+static bool is_dead(const struct sim *sim)
+{
+	const struct sim_link *link = &sim->p.link;
+
+	return link->dead_ns && sim->now >= link->dead_ns &&
+	       (!link->alive_ns || sim->now < link->alive_ns);
+}
+
+static bool is_in_hole(const struct sim *sim, const struct sim_side *side,
+		       u32 plen)
+{
+	return side->hole && plen > side->hole &&
+	       (!side->hole_ns || sim->now < side->hole_ns);
+}
+
+static bool is_dropped(struct sim *sim, unsigned int from, u8 kind, u32 plen)
 {
 	struct sim_side *side = &sim->p.side[from];
 	u64 n;
@@ -148,7 +163,7 @@ static bool is_dropped(struct sim *sim, unsigned int from, u8 kind)
 		return true;
 	}
 	return (n < 64 && (side->drop >> n & 1)) ||
-	       (sim->p.link.dead_ns && sim->now >= sim->p.link.dead_ns) ||
+	       is_dead(sim) || is_in_hole(sim, side, plen) ||
 	       chance(sim, sim->p.link.loss);
 }
 
@@ -160,7 +175,7 @@ static void transmit(struct sim *sim, unsigned int from,
 
 	sim->end[from].frames++;
 	frame->to = !from;
-	if (is_dropped(sim, from, frame->data[0] & 0x0f))
+	if (is_dropped(sim, from, frame->data[0] & 0x0f, frame->plen))
 		return;
 	at = through_bottleneck(sim, &sim->end[from], frame->len + frame->plen);
 	if (!at)
@@ -199,7 +214,7 @@ static void send_packet(struct sim *sim, unsigned int from,
 {
 	struct sim_frame *frame = &sim->frames[SIM_FRAMES + 1];
 	struct sim_end *end = &sim->end[from];
-	u32 mss = end->e.params.mss;
+	u32 mss = pkt->segment;
 
 	pkt->version = WEFT_VERSION_MAX;
 	pkt->flow = flow;
@@ -275,6 +290,7 @@ static void forget(struct sim *sim, struct sim_end *end, enum weft_mark mark)
 {
 	end->live = false;
 	end->retransmitted += end->e.retransmitted;
+	end->mss = end->e.params.mss;
 	weft_marks_set(&end->marks, end->flow, mark);
 	kunit_kfree(sim->test, end->e.recs);
 	kunit_kfree(sim->test, end->e.ranges);
@@ -632,6 +648,11 @@ static void reset(struct sim *sim, const struct sim_params *params)
 	sim->p.limit_ns += sim->now;
 	if (sim->p.link.dead_ns)
 		sim->p.link.dead_ns += sim->now;
+	if (sim->p.link.alive_ns)
+		sim->p.link.alive_ns += sim->now;
+	for (i = 0; i < 2; i++)
+		if (sim->p.side[i].hole_ns)
+			sim->p.side[i].hole_ns += sim->now;
 	for (i = 0; i < SIM_FRAMES; i++)
 		spare[sim->nr_spare++] = i;
 	for (i = 0; i < 2; i++)

@@ -41,6 +41,7 @@
  * @overtake_ns: that is
  * @whole: super-packets travel in one piece
  * @dead_ns: from then on everything is lost, 0 for never
+ * @alive_ns: until then, 0 for ever
  */
 struct sim_link {
 	u64	delay_ns;
@@ -57,6 +58,7 @@ struct sim_link {
 	u64	overtake_ns;
 	bool	whole;
 	u64	dead_ns;
+	u64	alive_ns;
 };
 
 /**
@@ -73,6 +75,8 @@ struct sim_link {
  * @drop_kinds: see there
  * @refuse: (accepting end) nobody listens
  * @keep: how an idle peer is asked
+ * @hole: frames of this end with more payload are lost, 0 for none
+ * @hole_ns: until then, 0 for ever
  */
 struct sim_side {
 	u64	bytes;
@@ -87,6 +91,8 @@ struct sim_side {
 	u32	drop_kinds;
 	bool	refuse;
 	struct weft_keep keep;
+	u32	hole;
+	u64	hole_ns;
 };
 
 /**
@@ -148,6 +154,7 @@ struct sim_frame {
  * @counted: of them since @drop_since
  * @acks: pure ones
  * @retransmitted: bytes of forgotten flows
+ * @mss: of the last of them
  * @peak_records: most in use
  * @peak_ranges: likewise
  */
@@ -174,6 +181,7 @@ struct sim_end {
 	u64			counted;
 	u64			acks;
 	u64			retransmitted;
+	u32			mss;
 	u32			peak_records;
 	u32			peak_ranges;
 };

@@ -265,6 +265,76 @@ static void sim__dead_peer_is_found_out(struct kunit *test)
 	KUNIT_EXPECT_LE(test, sim->now, (4294 + 21) * SIM_SEC);
 }
 
+#define LARGE	8936
+
+/* Frames that are too large vanish: on the way there, back, and both. */
+static void sim__black_hole_is_got_around(struct kunit *test)
+{
+	static const u32 holes[] = { 192, 1000, 1436, 4000, 8900 };
+	struct sim *sim = sim_alloc(test);
+	unsigned int i, way;
+
+	for (i = 0; i < ARRAY_SIZE(holes); i++) {
+		for (way = 1; way <= 3; way++) {
+			struct sim_params p = {
+				RUN(60), .link = { LINK },
+				.side = { { SIDE(300 * KIB) },
+					  { SIDE(300 * KIB) } },
+			};
+
+			p.mss = LARGE;
+			p.super_max = 7 * LARGE;
+			if (way & 1)
+				p.side[0].hole = holes[i];
+			if (way & 2)
+				p.side[1].hole = holes[i];
+			if (!run_clean(test, sim, &p, "black hole"))
+				return;
+			KUNIT_EXPECT_LE(test, sim->now - 4294 * SIM_SEC,
+					20 * SIM_SEC);
+			if (way & 1)
+				KUNIT_EXPECT_LE(test, sim->end[0].mss,
+						holes[i]);
+			else
+				KUNIT_EXPECT_EQ(test, sim->end[0].mss, LARGE);
+		}
+	}
+}
+
+/* When the hole is gone, segments grow again. */
+static void sim__black_hole_that_ends(struct kunit *test)
+{
+	struct sim_params p = {
+		RUN(100), .link = { LINK },
+		.side = { { .bytes = 3 * MIB, .piece = 60000, .buffer = BUFFER,
+			    .write_gap_ns = SIM_SEC / 2, .hole = 1500,
+			    .hole_ns = 5 * SIM_SEC },
+			  { SIDE(0) } },
+	};
+	struct sim *sim = sim_alloc(test);
+
+	p.mss = LARGE;
+	p.super_max = 7 * LARGE;
+	run_clean(test, sim, &p, "black hole that ends");
+	KUNIT_EXPECT_GE(test, sim->end[0].mss + WEFT_MSS_NEAR, LARGE);
+}
+
+/* A link that is down for a while takes small packets as little as large ones. */
+static void sim__outage_is_no_black_hole(struct kunit *test)
+{
+	struct sim_params p = {
+		RUN(100), .link = { LINK, .dead_ns = SIM_SEC / 2,
+				    .alive_ns = 5 * SIM_SEC },
+		.side = { { SIDE(8 * MIB) }, { SIDE(100) } },
+	};
+	struct sim *sim = sim_alloc(test);
+
+	for (; p.seed <= 5; p.seed++) {
+		run_clean(test, sim, &p, "outage");
+		KUNIT_EXPECT_EQ(test, sim->end[0].mss, MSS);
+	}
+}
+
 static void sim__loss_free(struct kunit *test)
 {
 	static const struct sim_params p = {
@@ -378,6 +448,9 @@ static void sim__nobody_there(struct kunit *test)
 static struct kunit_case sim_cases[] = {
 	KUNIT_CASE(sim__idle_flow_is_kept),
 	KUNIT_CASE(sim__dead_peer_is_found_out),
+	KUNIT_CASE(sim__black_hole_is_got_around),
+	KUNIT_CASE(sim__black_hole_that_ends),
+	KUNIT_CASE(sim__outage_is_no_black_hole),
 	KUNIT_CASE(sim__loss_free),
 	KUNIT_CASE_PARAM(sim__link, links_gen_params),
 	KUNIT_CASE_PARAM(sim__program, programs_gen_params),
