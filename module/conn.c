@@ -1361,8 +1361,9 @@ int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold)
 	WARN_ON_ONCE(wsk->conn);
 	wsk->conn = conn;
 	wsk->road = WEFT_ROAD_WIRE;
-	WRITE_ONCE(sk->sk_state, TCP_SYN_SENT);
-	WRITE_ONCE(wsk->held, true);
+	/* Pairs with poll_stream(), to which a socket that is held is writable. */
+	WRITE_ONCE(wsk->held, hold);
+	smp_store_release(&sk->sk_state, TCP_SYN_SENT);
 	err = link_conn(conn);
 	if (err) {
 		WRITE_ONCE(sk->sk_state, TCP_CLOSE);
