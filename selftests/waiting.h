@@ -125,7 +125,16 @@ static inline bool task_is_asleep(void *arg)
 	if (read(fd, text, sizeof(text) - 1) < 0)
 		text[0] = 0;
 	close(fd);
-	return text[0] >= '0' && text[0] <= '9' && atoi(text) != SYS_futex;
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	switch (atoi(text)) {
+	case SYS_futex:
+	case SYS_mmap:		/* its first malloc(), on a busy machine */
+	case SYS_munmap:
+	case SYS_mprotect:
+		return false;
+	}
+	return true;
 }
 
 static inline bool task_wait_asleep(struct task *task)
