@@ -208,7 +208,7 @@ static void wake_peer(struct sock *peer)
 {
 	if (READ_ONCE(peer->sk_err))
 		sk_error_report(peer);
-	peer->sk_state_change(peer);
+	weft_sock_wake_end(peer);
 }
 
 /* Ends the circle of references of a local pair; sk is closed, not owned. */

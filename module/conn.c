@@ -944,8 +944,10 @@ static void become_open(struct sock *sk)
 
 	weft_sk(sk)->peer_max_message = conn->engine.peer_max_message;
 	smp_store_release(&sk->sk_state, TCP_ESTABLISHED);
-	if (!sock_flag(sk, SOCK_DEAD))
+	if (!sock_flag(sk, SOCK_DEAD)) {
 		sk->sk_state_change(sk);
+		sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
+	}
 }
 
 static void see_end(struct sock *sk)
@@ -954,7 +956,7 @@ static void see_end(struct sock *sk)
 	WRITE_ONCE(weft_sk(sk)->rx_eof, true);
 	spin_unlock_bh(&sk->sk_receive_queue.lock);
 	if (!sock_flag(sk, SOCK_DEAD))
-		sk->sk_state_change(sk);
+		weft_sock_wake_end(sk);
 }
 
 /* All that WEFT_DO_* asks for but the payload; may forget the flow. */

@@ -81,6 +81,15 @@ int weft_sock_may_send(struct sock *sk)
 	return weft_sock_is_deaf(sk) ? -EPIPE : 0;
 }
 
+void weft_sock_wake_end(struct sock *sk)
+{
+	int shut = READ_ONCE(sk->sk_shutdown) | RCV_SHUTDOWN;
+
+	sk->sk_state_change(sk);
+	sk_wake_async(sk, SOCK_WAKE_WAITD,
+		      shut == SHUTDOWN_MASK ? POLL_HUP : POLL_IN);
+}
+
 static bool has_children(const struct sock *sk)
 {
 	return !list_empty_careful(&weft_sk(sk)->accept_q);

@@ -319,6 +319,8 @@ bool weft_sock_is_deaf(const struct sock *sk);
 /* LOCAL: has the reader made so much room that the writer is told? */
 bool weft_sock_is_drained(const struct sock *sk);
 bool weft_sock_is_readable(const struct sock *sk);
+/** weft_sock_wake_end() - the peer sends no more; may run in its context */
+void weft_sock_wake_end(struct sock *sk);
 __poll_t weft_poll(struct file *file, struct socket *sock, poll_table *wait);
 
 /** weft_sock_is_held() - is the first send to open the connection? */
