@@ -414,8 +414,9 @@ void weft_engine_kick(struct weft_engine *e, u64 now);
 /**
  * weft_engine_next() - the next packet to send
  * @pkt: filled: kind, WEFT_F_PROMPT, flow fields, offset, plen (up to super_max: the shell
- *	may have to cut it: see weft_engine_sent()), ranges. Not filled: session,
- *	number, flow id, ports, type, WEFT_F_OPENER.
+ *	may have to cut it: see weft_engine_sent(); or one segment that tries
+ *	whether more passes, up to the path's mss), segment, ranges. Not filled:
+ *	session, number, flow id, ports, type, WEFT_F_OPENER.
  *
  * Return: false when nothing is to be sent now.
  */

@@ -218,7 +218,11 @@ static void check_stream(struct shell *sh, const struct weft_pkt *pkt)
 	const struct weft_engine *e = &sh->e;
 	u64 end = pkt->offset + pkt->plen;
 
-	fuzz_check(pkt->plen <= e->params.super_max);
+	/* A segment that tries whether more passes may be all that the path is
+	 * said to take.
+	 */
+	fuzz_check(pkt->segment <= e->seg.path);
+	fuzz_check(pkt->plen <= max(e->params.super_max, pkt->segment));
 	fuzz_check(pkt->kind == WEFT_DATA || pkt->plen <= e->params.mss);
 	fuzz_check(pkt->offset >= e->snd_una && pkt->offset <= e->snd_nxt);
 	fuzz_check(end <= e->write_end);
