@@ -44,11 +44,21 @@ static const char *text_of(const char *what, bool active)
 	return text;
 }
 
+/* Asked once: it reads a file, and no row is to measure that. */
+static int weft_number(void)
+{
+	static int number;
+
+	if (!number)
+		number = weft_family();
+	return number;
+}
+
 static void weft_address(struct address *a, unsigned int port, bool active)
 {
 	struct sockaddr_weft *to = (struct sockaddr_weft *)&a->to;
 
-	to->sw_family = weft_family();
+	to->sw_family = weft_number();
 	to->sw_port = htons(port + (active ? ACTIVE_PORTS : 0));
 	inet_pton(AF_INET6, text_of("WEFT_ADDR", active), to->sw_node);
 	a->len = sizeof(*to);
@@ -126,7 +136,7 @@ const struct family families[] = {
 
 static int domain_of(const struct family *f)
 {
-	return f->domain ? f->domain : weft_family();
+	return f->domain ? f->domain : weft_number();
 }
 
 /* The kernel has it: a socket can be made. */

@@ -237,6 +237,8 @@ _Static_assert(sizeof(struct sockaddr_weft) == 28, "sockaddr_weft is sockaddr_in
 /**
  * weft_family() - the number the family has on this machine
  *
+ * It reads a file: a program that makes many sockets asks once.
+ *
  * Return: the number, or -1 when the module is not loaded.
  */
 static inline int weft_family(void)
