@@ -34,6 +34,9 @@
  * @rate: at which bytes arrived of late, bytes/s, 0 where it says nothing
  * @prior_delivered: @delivered when what it tells of was sent
  * @rtt_ns: round-trip time, 0 when it tells none
+ * @late_ns: how long ago what it tells of and others overtook was sent, added
+ *	up: @rtt_ns is the time of those that overtake
+ * @nr_late: of these
  * @rate_limited: the program, not the path, set @rate
  * @limited: @cwnd (or the pace) was what held the flow back
  */
@@ -47,6 +50,8 @@ struct weft_cc_ack {
 	u64	rate;
 	u64	prior_delivered;
 	u64	rtt_ns;
+	u64	late_ns;
+	u32	nr_late;
 	bool	rate_limited;
 	bool	limited;
 };

@@ -150,8 +150,8 @@ static void note_rtt(struct weft_cc *cc, const struct weft_cc_ack *ack)
 		return;
 	if (!r->round_rtt_ns || rtt < r->round_rtt_ns)
 		r->round_rtt_ns = rtt;
-	r->sum_rtt_ns += rtt;
-	r->nr_rtt++;
+	r->sum_rtt_ns += rtt + ack->late_ns;
+	r->nr_rtt += 1 + ack->nr_late;
 	if (!r->min_rtt_ns || rtt <= r->min_rtt_ns) {
 		r->min_rtt_ns = rtt;
 		r->min_at_ns = ack->now;
@@ -276,7 +276,7 @@ static void note_spread(struct weft_cc *cc)
 	if (!r->nr_rtt)
 		return;
 	mean = div_u64(r->sum_rtt_ns, r->nr_rtt);
-	spread = min(mean - r->round_rtt_ns, SPREAD_MAX_NS);
+	spread = min(mean - min(mean, r->round_rtt_ns), SPREAD_MAX_NS);
 	/* Elsewhere the queue itself grows or falls within a round. */
 	if (r->phase == CRUISE)
 		r->spread_ns = r->spread_ns - r->spread_ns / 4 + spread / 4;

@@ -285,6 +285,8 @@ static void tell_cc(struct weft_engine *e, u64 bytes, u64 flight, u64 now)
 		.rate = weft_rtx_rate(e, now),
 		.prior_delivered = e->sample.end ? e->sample.delivered : 0,
 		.rtt_ns = e->sample.rtt_ns,
+		.late_ns = e->sample.late_ns,
+		.nr_late = e->sample.nr_late,
 		.rate_limited = e->sample.slack,
 		.limited = was_limited(e, flight),
 	};

@@ -89,6 +89,9 @@ struct weft_record {
  * @first_ns: likewise
  * @slack: WEFT_REC_SLACK of it
  * @rtt_ns: round-trip time, 0 for none
+ * @late_ns: how long ago the records were sent that it acks and that others
+ *	overtook, added up
+ * @nr_late: of these
  */
 struct weft_sample {
 	u64	sent_ns;
@@ -97,6 +100,8 @@ struct weft_sample {
 	u64	delivered_ns;
 	u64	first_ns;
 	u64	rtt_ns;
+	u64	late_ns;
+	u32	nr_late;
 	bool	slack;
 };
 

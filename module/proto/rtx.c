@@ -12,7 +12,7 @@
 
 #include "rtx.h"
 
-/* RFC 8985 section 6.2: the reordering window grows to one srtt. */
+/* The reordering window grows to four times the least round trip. */
 #define REORDER_STEPS_MAX	16
 
 /* RFC 8985 section 6.2, RACK_sent_after() */
@@ -228,6 +228,16 @@ static void note_spurious(struct weft_engine *e, const struct weft_record *rec,
 	e->reorder_round = e->delivered;
 }
 
+/* What was sent later came earlier: the wait of this one, too, is the path's. */
+static void note_overtaken(struct weft_engine *e,
+			   const struct weft_record *rec, u64 now)
+{
+	if (rec->tries > 1)
+		return;
+	e->sample.late_ns += now - rec->sent_ns;
+	e->sample.nr_late++;
+}
+
 /* RFC 8985 section 6.2, steps 1 and 2 */
 static void learn(struct weft_engine *e, const struct weft_record *rec,
 		  u64 end, u32 echo, u64 now)
@@ -242,8 +252,10 @@ static void learn(struct weft_engine *e, const struct weft_record *rec,
 	    (rec->tries > 1 && now - rec->sent_ns < e->rtt.min_ns))
 		return;
 	take_sample(e, rec, end);
-	if (!is_after(rec->sent_ns, end, e->rack_sent_ns, e->rack_end))
+	if (!is_after(rec->sent_ns, end, e->rack_sent_ns, e->rack_end)) {
+		note_overtaken(e, rec, now);
 		return;
+	}
 	e->rack_sent_ns = rec->sent_ns;
 	e->rack_end = end;
 	e->rack_rtt_ns = now - rec->sent_ns;
@@ -323,10 +335,14 @@ static void mark_lost(struct weft_engine *e, struct weft_record *rec)
 	e->lost_from = min(e->lost_from, rec->start);
 }
 
-/* RFC 8985 section 6.2, step 4, RACK_update_reo_wnd() */
+/*
+ * RFC 8985 section 6.2, step 4, RACK_update_reo_wnd(), which stops at one srtt.
+ * Here that is the time of packets that nothing overtook: where frames wait each
+ * for itself, others take twice as long.
+ */
 static u64 reorder_window(const struct weft_engine *e)
 {
-	return min(e->rtt.min_ns / 4 * e->reorder_steps, e->rtt.srtt_ns);
+	return min(e->rtt.min_ns / 4 * e->reorder_steps, 2 * e->rtt.srtt_ns);
 }
 
 /* RFC 8985 section 6.2, step 5, RACK_detect_loss() */

@@ -140,6 +140,8 @@ static void put_on_road(struct crowd *c, unsigned int flow, unsigned int from,
 		if (!at || below(c, SIM_SURE) < c->p.loss)
 			return;
 		at += below(c, c->p.jitter_ns + 1);
+	} else {
+		at += below(c, c->p.back_jitter_ns + 1);
 	}
 	at += c->p.delay_ns;
 	if (from && c->p.heap_ns)

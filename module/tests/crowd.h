@@ -54,6 +54,7 @@ struct crowd_change {
  * @seed: not 0
  * @delay_ns: one way
  * @jitter_ns: up to so much more from side 0 to 1, each frame for itself
+ * @back_jitter_ns: the same from side 1 to 0
  * @ns_per_byte: of the bottleneck
  * @queue: bytes that wait for it at most
  * @loss: chance that a frame is lost, parts of a million, side 0 to 1
@@ -68,6 +69,7 @@ struct crowd_params {
 	u32	mss;
 	u64	delay_ns;
 	u64	jitter_ns;
+	u64	back_jitter_ns;
 	u32	ns_per_byte;
 	u32	queue;
 	u32	loss;

@@ -52,6 +52,7 @@ static const struct alone {
 	u32		rtt_ms;
 	u32		loss;
 	u64		jitter_ns;
+	u64		back_jitter_ns;
 	u64		late_ns;
 	u64		heap_ns;
 } paths[] = {
@@ -64,6 +65,10 @@ static const struct alone {
 	  .loss = PERCENT, .late_ns = 2 * SIM_MS },
 	{ .name = "jitter, loss 0.1 percent", .goodput = 960, .rtt_ms = 10,
 	  .loss = PERCENT / 10, .jitter_ns = 3 * SIM_MS },
+	/* What netem makes of 5 ms and 3 ms of jitter, there and back. */
+	{ .name = "jitter both ways, loss 0.1 percent", .goodput = 900,
+	  .rtt_ms = 4, .loss = PERCENT / 10, .jitter_ns = 6 * SIM_MS,
+	  .back_jitter_ns = 6 * SIM_MS },
 	{ .name = "acknowledgments in heaps", .goodput = 950, .rtt_ms = 10,
 	  .heap_ns = 5 * SIM_MS },
 	{ .name = "100 ms, loss 1 percent", .goodput = 880, .rtt_ms = 100,
@@ -87,6 +92,7 @@ static void crowd__alone(struct kunit *test)
 
 	p->loss = path->loss;
 	p->jitter_ns = path->jitter_ns;
+	p->back_jitter_ns = path->back_jitter_ns;
 	p->late_ns = path->late_ns;
 	p->heap_ns = path->heap_ns;
 	c = ran(test, p);
