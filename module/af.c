@@ -159,8 +159,6 @@ struct sock *weft_sock_alloc(struct net *net, struct socket *sock, int type,
 	sk->sk_backlog_rcv = weft_conn_backlog_rcv;
 	if (type != SOCK_DGRAM)
 		sk->sk_write_space = write_space;
-	/* Our pages outlive the call; a task's own would be shared. */
-	sk->sk_use_task_frag = false;
 	wsk = weft_sk(sk);
 	wsk->inet6 = inet6;
 	wsk->cc = READ_ONCE(weft_net(net)->cc);

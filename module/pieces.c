@@ -14,13 +14,15 @@
 #define ROOM_MIN	32
 
 /*
- * A local socket writes into the page that its task has in hand for all its
- * sockets, so that one that is idle holds none.
+ * A socket writes into the page that its task has in hand for all its sockets,
+ * so that one that is idle holds none, and a connection of a few bytes needs
+ * none of its own. One that must not enter file systems may be written to amid
+ * another write of the same task.
  */
 static struct page_frag *frag_of(struct sock *sk)
 {
-	return weft_sk(sk)->road == WEFT_ROAD_LOCAL ? &current->task_frag :
-						      &sk->sk_frag;
+	return sk->sk_allocation == GFP_KERNEL ? &current->task_frag :
+						 &sk->sk_frag;
 }
 
 /* Room in the current page, again from its start if all was read. */
