@@ -9,6 +9,7 @@
 #   make kunit         the same as a KUnit module under User-Mode Linux
 #   make kselftest     socket tests in virtual machines; KERNELS="VERSION..." TESTS= ROADS= choose
 #   make bench         the scoreboard, side by side with every peer; tools/bench tells the choices
+#   make debug         the same on a kernel with KASAN, lockdep, kmemleak and more (built once)
 #   make netbench      weft beside TCP on bad networks; NETBENCH_CASES= NETBENCH_RUNS= see tools/netbench
 #   make model         every order of events of a flow, with Spin
 #   make layers        the include order and the length of functions
@@ -25,9 +26,9 @@ override OUT := $(abspath $(OUT))
 
 # BTF needs a vmlinux, which headers packages do not have; without this every build says so.
 KBUILD = +$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) -C $(KDIR) CONFIG_DEBUG_INFO_BTF_MODULES= \
-	WEFT_CFLAGS="$(WEFT_CFLAGS)"
+	WEFT_CFLAGS="$(WEFT_CFLAGS)" WEFT_GCOV="$(WEFT_GCOV)"
 
-.PHONY: module kdir check demo unit fuzz kunit kselftest bench netbench model layers lint clean
+.PHONY: module kdir check demo unit fuzz kunit kselftest debug bench netbench model layers lint clean
 
 module: kdir
 	@tools/link-tree $(OUT)
@@ -57,6 +58,9 @@ kselftest:
 
 bench:
 	@tools/bench
+
+debug:
+	@tools/debug
 
 netbench:
 	@tools/netbench

@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # Inside the VM: load weft.ko, run every line of a plan on its road, unload weft.ko.
 #
-#   run.sh OUT KO BIN      OUT/plan has lines: TEST ROAD SECONDS PROGRAM
+#   run.sh OUT N KO BIN    OUT/plan.N has lines: TEST ROAD SECONDS PROGRAM
 #
 # Leaves OUT/TEST.ROAD.tap and .err, and in OUT/index a line TEST ROAD STATUS SECONDS for each run.
-# tools/kselftest counts; nothing is judged here.
-out=$1
-export WEFT_KO=$2 WEFT_BIN=$3
+# OUT/running names the test that is running. tools/kselftest counts; nothing is judged here.
+#
+# With WEFT_UNLOAD_EACH the module is unloaded behind each test, which counts everything that the
+# test left: unloading waits for every socket, and the slab allocator reports each object that
+# is left in one of the module's caches.
+out=$1 vm=$2
+export WEFT_KO=$3 WEFT_BIN=$4
 here=$(cd "$(dirname "$0")" && pwd)
 export WEFT_LIB=$here/lib.sh
 . "$WEFT_LIB"
@@ -27,7 +31,7 @@ note() # note TEST ROAD STATUS SECONDS
 # step NAME cmd...: something of the runner's own, reported like a test of one case.
 step()
 {
-	local name=$1 rc=0 start=$SECONDS
+	local name=$1.$vm rc=0 start=$SECONDS
 	shift
 	"$@" >"$out/$name.runner.err" 2>&1 || rc=$?
 	{
@@ -54,6 +58,7 @@ make_road()
 run_one() # run_one TEST ROAD SECONDS PROGRAM
 {
 	local rc=0 start=$SECONDS enter=() base="$out/$1.$2" scratch="/tmp/weft.$1.$2" pid
+	echo "$1 $2" >"$out/running"
 	mkdir -p "$scratch"
 	if ! make_road "$2" 2>"$base.err"; then
 		echo "cannot make the road $2" >>"$base.err"
@@ -69,6 +74,8 @@ run_one() # run_one TEST ROAD SECONDS PROGRAM
 	fi
 	weft_clean
 	note "$1" "$2" $rc $((SECONDS - start))
+	[ -z "$WEFT_UNLOAD_EACH" ] || ! is_loaded || step "unload-after-$1-$2" unload
+	rm "$out/running"
 }
 
 # Every socket is gone by now, so unloading may take no more than its two seconds. What is left
@@ -87,8 +94,8 @@ unload()
 
 step load insmod "$WEFT_KO" || exit 1
 while read -r test road seconds program; do
-	is_loaded || step "load-before-$test" insmod "$WEFT_KO" || exit 1
+	is_loaded || step "load-before-$test-$road" insmod "$WEFT_KO" || exit 1
 	run_one "$test" "$road" "$seconds" "$program"
-done <"$out/plan"
+done <"$out/plan.$vm"
 is_loaded && step unload unload
 exit 0
