@@ -568,7 +568,9 @@ static bool ask_anew(struct pair *pair)
 	tx = end_socket(pair, 0, 0);
 	addr_set(&to, pair, false, FIRST_PORT + 1);
 	if (!pair->tcp)
-		early = sendto(tx, bytes, REQUEST_BYTES, MSG_FASTOPEN | MSG_NOSIGNAL,
+		/* One that waited for the answer would keep us from accept(). */
+		early = sendto(tx, bytes, REQUEST_BYTES,
+			       MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL,
 			       &to.sa, to.len) == REQUEST_BYTES;
 	if (!early && connect(tx, &to.sa, to.len))
 		err(1, "connect");
