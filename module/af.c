@@ -30,12 +30,6 @@ static int weft_rmem[3] = { 4096, 65536, 4194304 };
 
 WEFT_PROTO_IOCTL_ADAPTER(weft_sock_ioctl);
 
-/* SO_KEEPALIVE; sk owned. */
-static void set_keepalive(struct sock *sk, int on)
-{
-	weft_conn_set_keep(sk, on);
-}
-
 static struct proto weft_proto = {
 	.name			= "WEFT",
 	/* No owner: a reference per socket is one line that all CPUs share.
@@ -45,7 +39,7 @@ static struct proto weft_proto = {
 	.obj_size		= sizeof(struct weft_sock),
 	.ioctl			= weft_proto_ioctl_adapt(weft_sock_ioctl),
 	.release_cb		= weft_conn_release_cb,
-	.keepalive		= set_keepalive,
+	.keepalive		= weft_conn_set_keep,
 	.memory_allocated	= &memory_allocated,
 	.per_cpu_fw_alloc	= &memory_per_cpu,
 	.sysctl_mem		= weft_sysctl_mem,

@@ -132,7 +132,7 @@ static void init_engine(struct sock *sk, struct weft_conn *conn)
 		 sock_flag(sk, SOCK_KEEPOPEN));
 }
 
-void weft_conn_set_keep(struct sock *sk, bool on)
+void weft_conn_set_keep(struct sock *sk, int on)
 {
 	struct weft_conn *conn = conn_of(sk);
 

@@ -134,7 +134,7 @@ void weft_conn_flush(struct sock *sk, enum weft_flush how);
  * weft_conn_set_keep() - options of liveness changed; sk owned
  * @on: SO_KEEPALIVE
  */
-void weft_conn_set_keep(struct sock *sk, bool on);
+void weft_conn_set_keep(struct sock *sk, int on);
 
 /** weft_conn_push() - send what may be sent, arm the timer; sk owned */
 void weft_conn_push(struct sock *sk);

@@ -212,7 +212,7 @@ bool weft_node_has_fq(const struct weft_node *node);
  */
 u64 weft_node_new_flow(struct weft_node *node);
 
-/** weft_node_mark() - read or set the mark of a flow; @ours: we opened it */
+/** weft_node_get_mark() - read or set the mark of a flow; @ours: we opened it */
 enum weft_mark weft_node_get_mark(struct weft_node *node, u64 flow, bool ours);
 void weft_node_set_mark(struct weft_node *node, u64 flow, bool ours,
 			enum weft_mark mark);

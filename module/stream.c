@@ -50,6 +50,26 @@ static void wake_writer(struct sock *sk)
 		peer->sk_write_space(peer);
 }
 
+/* Ownership is given back; then the local peer hears of what was queued. */
+static void release_sender(struct sock *sk)
+{
+	bool tell = take_flag(&weft_sk(sk)->tell);
+
+	release_sock(sk);
+	if (tell)
+		wake_reader(sk);
+}
+
+/* The same of what was read. */
+static void release_reader(struct sock *sk)
+{
+	bool made_room = take_flag(&weft_sk(sk)->made_room);
+
+	release_sock(sk);
+	if (made_room)
+		wake_writer(sk);
+}
+
 /* --- sending --- */
 
 /* Let the wire have what is queued for it; sk owned. */
@@ -81,7 +101,6 @@ static void want_space(struct sock *sk)
 static int sleep_for_room(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
-	bool tell;
 
 	if (!*timeo)
 		return -EAGAIN;
@@ -90,10 +109,7 @@ static int sleep_for_room(struct sock *sk, long *timeo)
 	flush_bytes(sk, WEFT_FLUSH_ALL);
 	add_wait_queue(sk_sleep(sk), &wait);
 	want_space(sk);
-	tell = take_flag(&weft_sk(sk)->tell);
-	release_sock(sk);
-	if (tell)
-		wake_reader(sk);
+	release_sender(sk);
 	if (!may_go_on(sk))
 		*timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, *timeo);
 	remove_wait_queue(sk_sleep(sk), &wait);
@@ -110,17 +126,13 @@ static int wait_memory(struct sock *sk, long *timeo)
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	long pause = min_t(long, *timeo, 2 + get_random_u32_below(HZ / 5));
 	long left = pause;
-	bool tell;
 
 	if (!*timeo)
 		return -EAGAIN;
 	if (signal_pending(current))
 		return sock_intr_errno(*timeo);
 	flush_bytes(sk, WEFT_FLUSH_ALL);
-	tell = take_flag(&weft_sk(sk)->tell);
-	release_sock(sk);
-	if (tell)
-		wake_reader(sk);
+	release_sender(sk);
 	lock_sock(sk);
 	add_wait_queue(sk_sleep(sk), &wait);
 	sk_wait_event(sk, &left, sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN,
@@ -360,7 +372,6 @@ int weft_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 {
 	struct sock *sk = sock->sk;
 	long timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
-	bool tell;
 	int ret;
 
 	if (msg->msg_flags & MSG_OOB)
@@ -383,10 +394,7 @@ int weft_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 		ret = send_bytes(sk, msg, len, timeo);
 	if (ret < 0 && !is_seqpacket(sk))
 		ret = sk_stream_error(sk, msg->msg_flags, ret);
-	tell = take_flag(&weft_sk(sk)->tell);
-	release_sock(sk);
-	if (tell)
-		wake_reader(sk);
+	release_sender(sk);
 	return ret;
 }
 
@@ -591,7 +599,6 @@ static bool has_news(const struct sock *sk)
 static int wait_news(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
-	bool made_room;
 
 	if (!*timeo)
 		return -EAGAIN;
@@ -599,10 +606,7 @@ static int wait_news(struct sock *sk, long *timeo)
 		return sock_intr_errno(*timeo);
 	add_wait_queue(sk_sleep(sk), &wait);
 	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
-	made_room = take_flag(&weft_sk(sk)->made_room);
-	release_sock(sk);
-	if (made_room)
-		wake_writer(sk);
+	release_reader(sk);
 	smp_mb();	/* on the queue before looking: see skwq_has_sleeper() */
 	if (!has_news(sk))
 		*timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, *timeo);
@@ -736,7 +740,6 @@ int weft_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 {
 	struct sock *sk = sock->sk;
 	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
-	bool made_room;
 	int ret;
 
 	if (flags & MSG_OOB)
@@ -751,10 +754,7 @@ int weft_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		ret = recv_message(sk, msg, len, flags, timeo);
 	else
 		ret = recv_bytes(sk, msg, len, flags, timeo);
-	made_room = take_flag(&weft_sk(sk)->made_room);
-	release_sock(sk);
+	release_reader(sk);
 	msg->msg_namelen = 0;
-	if (made_room)
-		wake_writer(sk);
 	return ret;
 }

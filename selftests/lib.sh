@@ -73,9 +73,15 @@ _switch()
 # _know DEV-A DEV-B NAME...: what a test is told.
 _know()
 {
-	local n full=() addr
 	export WEFT_MTU=1500 "WEFT_DEV_$3=$1" "WEFT_DEV_$4=$2"
 	shift 2
+	_addresses "$@"
+}
+
+# _addresses NAME...: the nodes' addresses become WEFT_ADDR_NAME.
+_addresses()
+{
+	local n full=() addr
 	for n; do _full "$n"; full+=("$REPLY"); done
 	mapfile -t addr < <("$WEFT_BIN/addrs" "${full[@]}")
 	for n; do
@@ -141,6 +147,13 @@ net_tap()
 	_know a0 b0 "$a" "$b"
 }
 
+# _ready NAME DEV: an end of a path: up, and its frames are those of a wire.
+_ready()
+{
+	_up "$1" lo "$2"
+	NS "$1" ethtool -K "$2" tso off gso off tx-sctp-segmentation off >/dev/null
+}
+
 # The network under test: A - R1 - R2 - B. Frames leave A and B as the wire has them, MTU-size.
 net_path()
 {
@@ -153,10 +166,8 @@ net_path()
 	} | ip -batch -
 	_switch R1 left right
 	_switch R2 left right
-	_up "$1" lo a0
-	_up "$2" lo b0
-	NS "$1" ethtool -K a0 tso off gso off tx-sctp-segmentation off >/dev/null
-	NS "$2" ethtool -K b0 tso off gso off tx-sctp-segmentation off >/dev/null
+	_ready "$1" a0
+	_ready "$2" b0
 	_know a0 b0 "$1" "$2"
 }
 

@@ -256,27 +256,42 @@ static inline int emit(struct peer *p, const struct frame *f)
 	return emit_len(p, f, f->len);
 }
 
+/* A frame that came within @ms lands in @in; false: none, or one of our own. */
+static inline bool take_frame(struct peer *p, int ms)
+{
+	struct sockaddr_ll from;
+	socklen_t len = sizeof(from);
+	ssize_t n;
+
+	if (poll(&(struct pollfd){ p->fd, POLLIN, 0 }, 1, ms) <= 0)
+		return false;
+	n = recvfrom(p->fd, p->in.bytes, sizeof(p->in.bytes), 0, (void *)&from,
+		     &len);
+	if (n < ETH_BYTES + START_BYTES || from.sll_pkttype == PACKET_OUTGOING)
+		return false;
+	p->in.len = n;
+	return true;
+}
+
+/* The next frame that is for us, of any kind, lands in @in. */
+static inline bool await_any(struct peer *p)
+{
+	long long end = now_ms() + DEADLINE_MS;
+
+	while (now_ms() < end)
+		if (take_frame(p, 100))
+			return true;
+	return false;
+}
+
 /* The next frame of a kind that is for us lands in @in. Others are ignored. */
 static inline bool await(struct peer *p, unsigned int kind)
 {
 	long long end = now_ms() + DEADLINE_MS;
-	struct sockaddr_ll from;
-	socklen_t len;
-	ssize_t n;
 
-	while (now_ms() < end) {
-		if (poll(&(struct pollfd){ p->fd, POLLIN, 0 }, 1, 100) <= 0)
-			continue;
-		len = sizeof(from);
-		n = recvfrom(p->fd, p->in.bytes, sizeof(p->in.bytes), 0,
-			     (void *)&from, &len);
-		if (n < ETH_BYTES + START_BYTES ||
-		    from.sll_pkttype == PACKET_OUTGOING)
-			continue;
-		p->in.len = n;
-		if (kind_of(&p->in) == kind)
+	while (now_ms() < end)
+		if (take_frame(p, 100) && kind_of(&p->in) == kind)
 			return true;
-	}
 	return false;
 }
 

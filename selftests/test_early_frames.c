@@ -72,27 +72,6 @@ static bool sends_early(int fd, const struct addr *addr, const char *text)
 		      addr->len) == (ssize_t)strlen(text);
 }
 
-/* The next frame of the node to us, of any kind. */
-static bool await_any(struct peer *p)
-{
-	struct sockaddr_ll from;
-	socklen_t len = sizeof(from);
-	ssize_t n;
-
-	for (;;) {
-		if (poll(&(struct pollfd){ p->fd, POLLIN, 0 }, 1,
-			 DEADLINE_MS) <= 0)
-			return false;
-		n = recvfrom(p->fd, p->in.bytes, sizeof(p->in.bytes), 0,
-			     (void *)&from, &len);
-		if (n < ETH_BYTES + START_BYTES ||
-		    from.sll_pkttype == PACKET_OUTGOING)
-			continue;
-		p->in.len = n;
-		return true;
-	}
-}
-
 static bool payload_is(const struct frame *f, const char *text)
 {
 	size_t at = ETH_BYTES + f->bytes[AT_HLEN];

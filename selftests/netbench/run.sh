@@ -66,8 +66,8 @@ path_of_two()
 	{ _add C D; _wire C c0 R1 left2; _wire D d0 R2 right2; } | ip -batch -
 	_join R1 left2
 	_join R2 right2
-	_ready C
-	_ready D
+	_ready C c0
+	_ready D d0
 	_addresses A B C D
 	use A B C D
 }
@@ -80,24 +80,6 @@ _join()
 	ns=$REPLY
 	shift
 	for dev; do printf 'link set %s master br0\nlink set %s up\n' "$dev" "$dev"; done | ip -n "$ns" -batch -
-}
-
-# An end of the path: up, and its frames are those of a wire.
-_ready()
-{
-	_up "$1" lo "${1,,}0"
-	NS "$1" ethtool -K "${1,,}0" tso off gso off tx-sctp-segmentation off >/dev/null
-}
-
-_addresses()
-{
-	local n full=() addr
-	for n; do _full "$n"; full+=("$REPLY"); done
-	mapfile -t addr < <("$WEFT_BIN/addrs" "${full[@]}")
-	for n; do
-		export "WEFT_ADDR_$n=${addr[0]}"
-		addr=("${addr[@]:1}")
-	done
 }
 
 # Ten senders, ten receivers, one bottleneck between the two switches.
@@ -117,7 +99,7 @@ path_of_ten()
 	} | ip -batch -
 	_switch R1 right left{0..9}
 	_switch R2 left right{0..9}
-	for i in "${all[@]}"; do _ready "$i"; done
+	for i in "${all[@]}"; do _ready "$i" "${i,,}0"; done
 	_addresses "${all[@]}"
 	use "${all[@]}"
 }
