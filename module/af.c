@@ -549,8 +549,8 @@ int weft_connect_wait(struct socket *sock, long *timeo)
 }
 
 /*
- * A backlog on this node that is full: wait until a child is taken. sk is not
- * owned.
+ * A backlog on this node that is full: wait until a child is taken, or the
+ * socket is shut down. sk is not owned.
  */
 static int wait_backlog(struct sock *sk, int seen, long *timeo)
 {
@@ -596,25 +596,40 @@ static int connect_once(struct socket *sock, const struct sockaddr_weft *to,
 	return weft_sock_is_held(sk) ? 0 : weft_connect_wait(sock, &timeo);
 }
 
+/*
+ * While connect() waited for room in a backlog: an attempt that failed leaves
+ * nothing shut, so what is shut now ends the wait. sk owned.
+ */
+static bool was_shut_down(struct socket *sock)
+{
+	if (!sock->sk->sk_shutdown || sock->state != SS_UNCONNECTED)
+		return false;
+	connect_failed(sock);
+	return true;
+}
+
 /* @hold: the first send sends OPEN, wherever it is sent over a wire. */
 static int connect_stream(struct socket *sock, const struct sockaddr_weft *to,
 			  bool hold, bool nonblock)
 {
 	struct sock *sk = sock->sk, *wake = NULL;
 	long timeo = sock_sndtimeo(sk, nonblock);
+	bool waited = false;
 	int err;
 
 	for (;;) {
 		int seen = atomic_read(&weft_sock_net(sk)->accepts);
 
 		lock_sock(sk);
-		err = connect_once(sock, to, hold, timeo, &wake);
+		err = waited && was_shut_down(sock) ? -ECONNRESET :
+		      connect_once(sock, to, hold, timeo, &wake);
 		release_sock(sk);
 		if (err != -EAGAIN)
 			break;
 		err = wait_backlog(sk, seen, &timeo);
 		if (err)
 			break;
+		waited = true;
 	}
 	if (wake) {
 		wake->sk_data_ready(wake);
@@ -868,6 +883,8 @@ static int weft_shutdown(struct socket *sock, int how)
 	release_sock(sk);
 	if (ended)
 		weft_listen_close(sk);
+	else if (sk->sk_state == TCP_CLOSE)
+		weft_listen_changed(sk);	/* it may wait in connect() */
 	sk->sk_state_change(sk);
 	if (!err && weft_sk(sk)->peer)
 		wake_peer(weft_sk(sk)->peer);

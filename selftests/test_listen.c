@@ -395,6 +395,48 @@ TEST_F(listen, full_backlog_blocks_until_accept)
 	EXPECT_LE(0, accepted(self->lis));
 }
 
+/* A connect that sleeps before a backlog that is full. */
+static bool begin_to_wait(struct connecting *c, struct task *task)
+{
+	return !task_start(task, connect_one, c) && task_wait_asleep(task);
+}
+
+TEST_F(listen, full_backlog_and_shutdown_by_another_thread)
+{
+	struct connecting c = { self->fd, &self->addr };
+	struct task task;
+	int fds[16], n;
+
+	ASSERT_EQ(0, listen(self->lis, 1));
+	n = connect_many(variant->type, &self->addr, fds, 16);
+	ASSERT_GT(16, n);
+	ASSERT_TRUE(begin_to_wait(&c, &task));
+	shutdown(self->fd, SHUT_RDWR);
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(-1, task.result);
+	EXPECT_EQ(ECONNRESET, task.error);
+	/* It may be connected as if nothing had been. */
+	while (n--)
+		ASSERT_LE(0, accepted(self->lis));
+	EXPECT_EQ(0, ERR(connect_to(self->fd, &self->addr)));
+	EXPECT_LE(0, accepted(self->lis));
+}
+
+TEST_F(listen, full_backlog_and_a_listener_that_closes)
+{
+	struct connecting c = { self->fd, &self->addr };
+	struct task task;
+	int fds[16];
+
+	ASSERT_EQ(0, listen(self->lis, 1));
+	ASSERT_GT(16, connect_many(variant->type, &self->addr, fds, 16));
+	ASSERT_TRUE(begin_to_wait(&c, &task));
+	CLOSE(self->lis);
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(-1, task.result);
+	EXPECT_EQ(ECONNREFUSED, task.error);
+}
+
 TEST_F(listen, closing_resets_who_was_not_accepted)
 {
 	char got;
