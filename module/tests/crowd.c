@@ -16,10 +16,8 @@ enum what {
 	CHANGE,
 };
 
-/* Something that happens at @at_ns to an end, or to the bottleneck. */
+/* Something that happens to an end, or to the bottleneck. */
 struct crowd_event {
-	u64			at_ns;
-	u64			order;
 	u8			what;
 	u8			flow;
 	u8			to;
@@ -41,67 +39,23 @@ static u64 clock_of(const struct crowd *c, unsigned int flow)
 	return c->now + c->p.flow[flow].skew_ns;
 }
 
-static bool is_sooner(const struct crowd *c, u16 a, u16 b)
-{
-	const struct crowd_event *ea = &c->events[a], *eb = &c->events[b];
-
-	return ea->at_ns < eb->at_ns ||
-	       (ea->at_ns == eb->at_ns && ea->order < eb->order);
-}
-
-static void swap_at(struct crowd *c, u32 a, u32 b)
-{
-	u16 kept = c->heap[a];
-
-	c->heap[a] = c->heap[b];
-	c->heap[b] = kept;
-}
-
-/* A new event, in the heap; its packet is still to be filled. */
+/* A new event, on the agenda; its packet is still to be filled. */
 static struct crowd_event *post(struct crowd *c, u8 what, unsigned int flow,
 				unsigned int to, u64 at_ns)
 {
+	int slot = agenda_add(&c->agenda, at_ns);
 	struct crowd_event *event;
-	u32 i = c->nr_heap;
-	u16 at;
 
-	if (!c->nr_spare) {
+	if (slot < 0) {
 		c->fault = "too much under way";
 		return &c->events[CROWD_EVENTS];
 	}
-	at = c->spare[--c->nr_spare];
-	event = &c->events[at];
-	event->at_ns = at_ns;
-	event->order = c->order++;
+	event = &c->events[slot];
 	event->what = what;
 	event->flow = flow;
 	event->to = to;
 	event->nr_ranges = 0;
-	c->heap[c->nr_heap++] = at;
-	for (; i && is_sooner(c, c->heap[i], c->heap[(i - 1) / 2]);
-	     i = (i - 1) / 2)
-		swap_at(c, i, (i - 1) / 2);
 	return event;
-}
-
-static u16 pop(struct crowd *c)
-{
-	u16 top = c->heap[0];
-	u32 i = 0;
-
-	c->heap[0] = c->heap[--c->nr_heap];
-	for (;;) {
-		u32 least = i, child;
-
-		for (child = 2 * i + 1; child <= 2 * i + 2; child++)
-			if (child < c->nr_heap &&
-			    is_sooner(c, c->heap[child], c->heap[least]))
-				least = child;
-		if (least == i)
-			return top;
-		swap_at(c, i, least);
-		i = least;
-	}
 }
 
 static bool is_measured(const struct crowd *c)
@@ -384,7 +338,7 @@ static struct crowd_end *next_timer(struct crowd *c)
 /* False when the run is over. */
 static bool advance(struct crowd *c)
 {
-	u64 at = c->nr_heap ? c->events[c->heap[0]].at_ns : WEFT_NEVER;
+	u64 at = agenda_next(&c->agenda);
 	struct crowd_end *end = next_timer(c);
 	bool is_timer = end && end->fire_ns < at;
 	u16 event;
@@ -398,9 +352,9 @@ static bool advance(struct crowd *c)
 		fire(c, end);
 		return true;
 	}
-	event = pop(c);
+	event = agenda_take(&c->agenda);
 	happen(c, &c->events[event]);
-	c->spare[c->nr_spare++] = event;
+	agenda_free(&c->agenda, event);
 	return true;
 }
 
@@ -408,23 +362,21 @@ static void reset(struct crowd *c, const struct crowd_params *params)
 {
 	struct crowd_event *events = c->events;
 	struct kunit *test = c->test;
-	u16 *heap = c->heap, *spare = c->spare;
+	struct agenda agenda = c->agenda;
 	u64 *answers = c->answers;
 	unsigned int i;
 
 	memset(c, 0, sizeof(*c));
 	c->test = test;
 	c->events = events;
-	c->heap = heap;
-	c->spare = spare;
+	c->agenda = agenda;
+	agenda_clear(&c->agenda);
 	c->answers = answers;
 	c->p = *params;
 	c->random = params->seed;
 	c->begin = 4000 * SIM_SEC;
 	c->now = c->begin;
 	c->ns_per_byte = params->ns_per_byte;
-	for (i = 0; i < CROWD_EVENTS; i++)
-		c->spare[c->nr_spare++] = i;
 	for (i = 0; i < params->nr_flows; i++)
 		post(c, START, i, 0, c->begin + params->flow[i].start_ns);
 	for (i = 0; i < CROWD_CHANGES; i++)
@@ -462,15 +414,10 @@ struct crowd *crowd_alloc(struct kunit *test)
 	c->test = test;
 	c->events = kunit_kcalloc(test, CROWD_EVENTS + 1, sizeof(*c->events),
 				  GFP_KERNEL);
-	c->heap = kunit_kcalloc(test, CROWD_EVENTS, sizeof(*c->heap),
-				GFP_KERNEL);
-	c->spare = kunit_kcalloc(test, CROWD_EVENTS, sizeof(*c->spare),
-				 GFP_KERNEL);
 	c->answers = kunit_kcalloc(test, CROWD_ANSWERS, sizeof(*c->answers),
 				   GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, c->events);
-	KUNIT_ASSERT_NOT_NULL(test, c->heap);
-	KUNIT_ASSERT_NOT_NULL(test, c->spare);
+	agenda_alloc(test, &c->agenda, CROWD_EVENTS);
 	KUNIT_ASSERT_NOT_NULL(test, c->answers);
 	return c;
 }

@@ -14,6 +14,7 @@
 #include <linux/types.h>
 
 #include "../proto/engine.h"
+#include "agenda.h"
 
 #define CROWD_FLOWS	100
 #define CROWD_CHANGES	4
@@ -124,16 +125,12 @@ struct crowd {
 	u64			random;
 	u64			now;
 	u64			begin;
-	u64			order;
 	u64			busy_until;
 	u32			ns_per_byte;
 	u64			down_until;
 	struct crowd_end	end[CROWD_FLOWS][2];
 	struct crowd_event	*events;
-	u16			*heap;
-	u32			nr_heap;
-	u16			*spare;
-	u32			nr_spare;
+	struct agenda		agenda;
 	u64			*answers;
 	u32			nr_answers;
 	u64			queue_most_ns;

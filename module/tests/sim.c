@@ -47,68 +47,13 @@ static void expect(struct sim *sim, bool ok, const char *fault)
 		fail(sim, fault);
 }
 
-/* The frames under way: a heap by time of arrival. */
-
-static bool is_sooner(const struct sim *sim, u16 a, u16 b)
-{
-	const struct sim_frame *fa = &sim->frames[a];
-	const struct sim_frame *fb = &sim->frames[b];
-
-	return fa->at_ns < fb->at_ns ||
-	       (fa->at_ns == fb->at_ns && fa->order < fb->order);
-}
-
-static void swap_at(struct sim *sim, u32 a, u32 b)
-{
-	u16 kept = sim->heap[a];
-
-	sim->heap[a] = sim->heap[b];
-	sim->heap[b] = kept;
-}
-
-static void heap_push(struct sim *sim, u16 frame)
-{
-	u32 i = sim->nr_heap++;
-
-	sim->heap[i] = frame;
-	while (i && is_sooner(sim, sim->heap[i], sim->heap[(i - 1) / 2])) {
-		swap_at(sim, i, (i - 1) / 2);
-		i = (i - 1) / 2;
-	}
-}
-
-static u16 heap_pop(struct sim *sim)
-{
-	u16 top = sim->heap[0];
-	u32 i = 0;
-
-	sim->heap[0] = sim->heap[--sim->nr_heap];
-	for (;;) {
-		u32 least = i, child;
-
-		for (child = 2 * i + 1; child <= 2 * i + 2; child++)
-			if (child < sim->nr_heap &&
-			    is_sooner(sim, sim->heap[child], sim->heap[least]))
-				least = child;
-		if (least == i)
-			return top;
-		swap_at(sim, i, least);
-		i = least;
-	}
-}
-
 /* A copy arrives at @at_ns; when too many are under way it is lost. */
 static void post(struct sim *sim, const struct sim_frame *frame, u64 at_ns)
 {
-	u16 i;
+	int slot = agenda_add(&sim->under_way, at_ns);
 
-	if (!sim->nr_spare)
-		return;
-	i = sim->spare[--sim->nr_spare];
-	sim->frames[i] = *frame;
-	sim->frames[i].at_ns = at_ns;
-	sim->frames[i].order = sim->order++;
-	heap_push(sim, i);
+	if (slot >= 0)
+		sim->frames[slot] = *frame;
 }
 
 static u32 ns_per_byte(const struct sim *sim)
@@ -543,11 +488,8 @@ static u64 wake_ns(const struct sim_end *end)
 
 static u64 next_ns(const struct sim *sim)
 {
-	u64 at = min(wake_ns(&sim->end[0]), wake_ns(&sim->end[1]));
-
-	if (sim->nr_heap)
-		at = min(at, sim->frames[sim->heap[0]].at_ns);
-	return at;
+	return min3(wake_ns(&sim->end[0]), wake_ns(&sim->end[1]),
+		    agenda_next(&sim->under_way));
 }
 
 static void shrink_path(struct sim *sim, struct sim_end *end)
@@ -574,12 +516,11 @@ static void step_ends(struct sim *sim)
 
 static void step_frames(struct sim *sim)
 {
-	while (sim->nr_heap && sim->frames[sim->heap[0]].at_ns <= sim->now &&
-	       !sim->fault) {
-		u16 i = heap_pop(sim);
+	while (agenda_next(&sim->under_way) <= sim->now && !sim->fault) {
+		u16 slot = agenda_take(&sim->under_way);
 
-		arrive(sim, &sim->frames[i]);
-		sim->spare[sim->nr_spare++] = i;
+		arrive(sim, &sim->frames[slot]);
+		agenda_free(&sim->under_way, slot);
 	}
 }
 
@@ -632,14 +573,14 @@ static void reset(struct sim *sim, const struct sim_params *params)
 {
 	struct kunit *test = sim->test;
 	struct sim_frame *frames = sim->frames;
-	u16 *heap = sim->heap, *spare = sim->spare;
+	struct agenda under_way = sim->under_way;
 	unsigned int i;
 
 	memset(sim, 0, sizeof(*sim));
 	sim->test = test;
 	sim->frames = frames;
-	sim->heap = heap;
-	sim->spare = spare;
+	sim->under_way = under_way;
+	agenda_clear(&sim->under_way);
 	sim->p = *params;
 	sim->p.flows = max_t(u32, params->flows, 1);
 	sim->random = params->seed;
@@ -653,8 +594,6 @@ static void reset(struct sim *sim, const struct sim_params *params)
 	for (i = 0; i < 2; i++)
 		if (sim->p.side[i].hole_ns)
 			sim->p.side[i].hole_ns += sim->now;
-	for (i = 0; i < SIM_FRAMES; i++)
-		spare[sim->nr_spare++] = i;
 	for (i = 0; i < 2; i++)
 		sim->end[i].held = kunit_kzalloc(test, params->side[i].buffer,
 						 GFP_KERNEL);
@@ -667,7 +606,7 @@ const char *sim_run(struct sim *sim, const struct sim_params *params)
 	reset(sim, params);
 	do {
 		advance(sim);
-	} while (!sim->fault && (sim->nr_heap || !is_quiet(sim) ||
+	} while (!sim->fault && (sim->under_way.nr || !is_quiet(sim) ||
 				 sim->end[0].flow < sim->p.flows));
 	for (i = 0; i < 2; i++) {
 		if (sim->end[i].live)
@@ -688,13 +627,8 @@ struct sim *sim_alloc(struct kunit *test)
 	/* Two more to build in. */
 	sim->frames = kunit_kcalloc(test, SIM_FRAMES + 2,
 				    sizeof(*sim->frames), GFP_KERNEL);
-	sim->heap = kunit_kcalloc(test, SIM_FRAMES, sizeof(*sim->heap),
-				  GFP_KERNEL);
-	sim->spare = kunit_kcalloc(test, SIM_FRAMES, sizeof(*sim->spare),
-				   GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, sim->frames);
-	KUNIT_ASSERT_NOT_NULL(test, sim->heap);
-	KUNIT_ASSERT_NOT_NULL(test, sim->spare);
+	agenda_alloc(test, &sim->under_way, SIM_FRAMES);
 	return sim;
 }
 

@@ -17,6 +17,7 @@
 
 #include "../proto/engine.h"
 #include "../proto/marks.h"
+#include "agenda.h"
 
 /* Chances are parts of a million. */
 #define SIM_SURE	1000000
@@ -121,11 +122,9 @@ struct sim_params {
 	u64		limit_ns;
 };
 
-/* @data first: segments are patched in place, as aligned words. */
+/* Segments are patched in place, as aligned words. */
 struct sim_frame {
-	u8	data[WEFT_HLEN_MAX + WEFT_RANGES_MAX * 8];
-	u64	at_ns;
-	u64	order;
+	u8	data[WEFT_HLEN_MAX + WEFT_RANGES_MAX * 8] __aligned(8);
 	u16	len;
 	u16	plen;
 	u8	to;
@@ -191,15 +190,11 @@ struct sim {
 	struct sim_params	p;
 	u64			random;
 	u64			now;
-	u64			order;
 	u32			steps;
 	bool			counting;
 	struct sim_end		end[2];
 	struct sim_frame	*frames;
-	u16			*heap;
-	u32			nr_heap;
-	u16			*spare;
-	u32			nr_spare;
+	struct agenda		under_way;
 	const char		*fault;
 	u64			fault_at;
 };

@@ -26,9 +26,7 @@
 /**
  * struct shell - what conn.c is to an engine
  * @now: ns
- * @held: a flag for each byte of the buffer: stored, not delivered
- * @delivered: bytes in order
- * @read: bytes read
+ * @store: what came
  * @una: engine's snd_una when it was last told to free
  * @edge: highest byte that the peer admits, by what it was told
  * @announced: right edge of the window, at first and in packets sent
@@ -41,9 +39,7 @@ struct shell {
 	struct weft_engine	e;
 	struct fuzz_in		in;
 	u64			now;
-	bool			held[BUFFER];
-	u64			delivered;
-	u64			read;
+	struct fuzz_store	store;
 	u64			una;
 	u64			edge;
 	u64			announced;
@@ -121,27 +117,12 @@ static u32 pick_time(struct shell *sh)
 static void store(struct shell *sh, const struct weft_pkt *pkt)
 {
 	const struct weft_range *take = &sh->e.take;
-	u64 at = take->start;
 
-	fuzz_check(take->start < take->end);
 	fuzz_check(take->start >= pkt->offset);
 	fuzz_check(take->end <= pkt->offset + pkt->plen);
-	fuzz_check(take->start >= sh->delivered);
 	fuzz_check(take->end <= sh->announced);
 	fuzz_check(take->end <= sh->e.rcv_fin && !sh->eof);
-	fuzz_check(take->end <= sh->read + BUFFER);
-	fuzz_check(!sh->held[take->start % BUFFER]);
-	for (; at < take->end; at++)
-		sh->held[at % BUFFER] = true;
-}
-
-static void deliver(struct shell *sh)
-{
-	fuzz_check(sh->e.rcv_nxt > sh->delivered);
-	for (; sh->delivered < sh->e.rcv_nxt; sh->delivered++) {
-		fuzz_check(sh->held[sh->delivered % BUFFER]);
-		sh->held[sh->delivered % BUFFER] = false;
-	}
+	fuzz_store_take(&sh->store, take->start, take->end);
 }
 
 static void obey(struct shell *sh, u32 todo, const struct weft_pkt *pkt)
@@ -152,8 +133,8 @@ static void obey(struct shell *sh, u32 todo, const struct weft_pkt *pkt)
 	if (todo & WEFT_DO_STORE)
 		store(sh, pkt);
 	if (todo & WEFT_DO_DELIVER)
-		deliver(sh);
-	fuzz_check(e->rcv_nxt == sh->delivered);
+		fuzz_store_deliver(&sh->store, e->rcv_nxt);
+	fuzz_check(e->rcv_nxt == sh->store.delivered);
 	if (todo & WEFT_DO_FREE)
 		sh->una = e->snd_una;
 	fuzz_check(e->snd_una == sh->una);
@@ -162,7 +143,7 @@ static void obey(struct shell *sh, u32 todo, const struct weft_pkt *pkt)
 		sh->up = true;
 	}
 	if (todo & WEFT_DO_EOF) {
-		fuzz_check(!sh->eof && e->rcv_fin == sh->delivered);
+		fuzz_check(!sh->eof && e->rcv_fin == sh->store.delivered);
 		sh->eof = true;
 	}
 	fuzz_check(!!(todo & WEFT_DO_DONE) ==
@@ -243,7 +224,7 @@ static void check_packet(struct shell *sh, const struct weft_pkt *pkt)
 	}
 	fuzz_check(!sh->over || sh->e.state == WEFT_ST_DONE);
 	fuzz_check(pkt->ack + pkt->window >= sh->announced);
-	fuzz_check(pkt->ack <= sh->delivered + sh->eof);
+	fuzz_check(pkt->ack <= sh->store.delivered + sh->eof);
 	sh->announced = pkt->ack + pkt->window;
 	if (pkt->kind == WEFT_DATA || pkt->kind == WEFT_CLOSE ||
 	    pkt->kind == WEFT_OPEN)
@@ -366,8 +347,8 @@ static void write_bytes(struct shell *sh, u32 n)
 
 static void read_bytes(struct shell *sh, u32 n)
 {
-	sh->read = min(sh->delivered, sh->read + n);
-	weft_engine_admit(&sh->e, sh->read + BUFFER);
+	fuzz_store_read(&sh->store, n);
+	weft_engine_admit(&sh->e, sh->store.read + BUFFER);
 }
 
 static void step(struct shell *sh)
@@ -457,6 +438,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	unsigned int n;
 
 	memset(sh, 0, sizeof(*sh));
+	sh->store.size = BUFFER;
 	sh->in = (struct fuzz_in){ input, size };
 	begin(sh);
 	for (n = 0; sh->in.left && n < STEPS_MAX; n++) {

@@ -70,4 +70,48 @@ static inline u64 fuzz_u64(struct fuzz_in *in)
 		fuzz_fail("not true: %s", #cond);			\
 } while (0)
 
+/* What a receive buffer may be at most, bytes. */
+#define FUZZ_BUFFER_MAX	(1U << 14)
+
+/**
+ * struct fuzz_store - what a shell keeps of the bytes that an engine takes
+ * @size: of the buffer, at most FUZZ_BUFFER_MAX
+ * @held: a flag for each byte of the buffer: stored, not delivered
+ * @delivered: bytes in order
+ * @read: bytes read
+ */
+struct fuzz_store {
+	u32	size;
+	bool	held[FUZZ_BUFFER_MAX];
+	u64	delivered;
+	u64	read;
+};
+
+/* Bytes [@from, @to) are stored: new ones, that the buffer has room for. */
+static inline void fuzz_store_take(struct fuzz_store *store, u64 from, u64 to)
+{
+	fuzz_check(from < to && from >= store->delivered);
+	fuzz_check(to <= store->read + store->size);
+	fuzz_check(!store->held[from % store->size]);
+	for (; from < to; from++)
+		store->held[from % store->size] = true;
+}
+
+/* All below @to is in order now, and some of it was not before. */
+static inline void fuzz_store_deliver(struct fuzz_store *store, u64 to)
+{
+	fuzz_check(to > store->delivered);
+	for (; store->delivered < to; store->delivered++) {
+		fuzz_check(store->held[store->delivered % store->size]);
+		store->held[store->delivered % store->size] = false;
+	}
+}
+
+/* The reader takes up to @n bytes. */
+static inline void fuzz_store_read(struct fuzz_store *store, u64 n)
+{
+	n += store->read;
+	store->read = n < store->delivered ? n : store->delivered;
+}
+
 #endif /* WEFT_FUZZ_H */

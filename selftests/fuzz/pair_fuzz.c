@@ -34,9 +34,7 @@ struct frame {
  * struct end - one end
  * @born: there is, or was, an engine
  * @over: its flow is DONE and forgotten
- * @held: a flag for each byte of the buffer: stored, not delivered
- * @delivered: bytes in order
- * @read: bytes read
+ * @store: what came
  * @up: WEFT_DO_UP came
  * @eof: WEFT_DO_EOF came
  */
@@ -44,9 +42,7 @@ struct end {
 	struct weft_engine	e;
 	bool			born;
 	bool			over;
-	bool			held[BUFFER];
-	u64			delivered;
-	u64			read;
+	struct fuzz_store	store;
 	bool			up;
 	bool			eof;
 };
@@ -158,24 +154,9 @@ static void pump(struct net *net, unsigned int i)
 static void store(struct net *net, unsigned int i)
 {
 	const struct weft_range *take = &net->end[i].e.take;
-	struct end *end = &net->end[i];
-	u64 at = take->start;
 
-	fuzz_check(at < take->end && at >= end->delivered);
-	fuzz_check(take->end <= end->read + BUFFER);
 	fuzz_check(take->end <= net->end[!i].e.write_end);
-	fuzz_check(!end->held[at % BUFFER]);
-	for (; at < take->end; at++)
-		end->held[at % BUFFER] = true;
-}
-
-static void deliver(struct end *end)
-{
-	fuzz_check(end->e.rcv_nxt > end->delivered);
-	for (; end->delivered < end->e.rcv_nxt; end->delivered++) {
-		fuzz_check(end->held[end->delivered % BUFFER]);
-		end->held[end->delivered % BUFFER] = false;
-	}
+	fuzz_store_take(&net->end[i].store, take->start, take->end);
 }
 
 static void obey(struct net *net, unsigned int i, u32 todo)
@@ -190,14 +171,14 @@ static void obey(struct net *net, unsigned int i, u32 todo)
 	if (todo & WEFT_DO_STORE)
 		store(net, i);
 	if (todo & WEFT_DO_DELIVER)
-		deliver(end);
+		fuzz_store_deliver(&end->store, end->e.rcv_nxt);
 	if (todo & WEFT_DO_UP) {
 		fuzz_check(!end->up);
 		end->up = true;
 	}
 	if (todo & WEFT_DO_EOF) {
 		fuzz_check(!end->eof && peer->e.fin);
-		fuzz_check(end->delivered == peer->e.write_end);
+		fuzz_check(end->store.delivered == peer->e.write_end);
 		end->eof = true;
 	}
 	pump(net, i);
@@ -218,6 +199,7 @@ static void begin(struct net *net, unsigned int i, const struct weft_pkt *open)
 	struct end *end = &net->end[i];
 
 	weft_engine_init(&end->e, &params);
+	end->store.size = BUFFER;
 	end->born = true;
 	lend(end);
 	if (open) {
@@ -324,10 +306,10 @@ static void read_bytes(struct net *net, unsigned int i, u32 n)
 {
 	struct end *end = &net->end[i];
 
-	end->read = min(end->delivered, end->read + n);
+	fuzz_store_read(&end->store, n);
 	if (!end->born || end->over)
 		return;
-	weft_engine_admit(&end->e, end->read + BUFFER);
+	weft_engine_admit(&end->e, end->store.read + BUFFER);
 	pump(net, i);
 }
 
@@ -415,7 +397,7 @@ static void finish(struct net *net)
 		advance(net, at);
 	}
 	for (i = 0; i < 2; i++)
-		fuzz_check(net->end[i].delivered == net->end[!i].e.write_end);
+		fuzz_check(net->end[i].store.delivered == net->end[!i].e.write_end);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)

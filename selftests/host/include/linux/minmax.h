@@ -35,4 +35,11 @@
 	__pick_t_n(__COUNTER__, t, \
 		   __pick_t_n(__COUNTER__, t, v, >, lo), <, hi)
 
+#define swap(a, b) do {							\
+	__typeof__(a) __kept = (a);					\
+									\
+	(a) = (b);							\
+	(b) = __kept;							\
+} while (0)
+
 #endif /* WEFT_HOST_MINMAX_H */

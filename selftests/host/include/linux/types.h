@@ -17,6 +17,7 @@ typedef int16_t s16;
 typedef int32_t s32;
 typedef long long s64;
 
+#define __aligned(n)	__attribute__((aligned(n)))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #endif /* WEFT_HOST_TYPES_H */
