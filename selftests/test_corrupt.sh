@@ -11,17 +11,6 @@
 . "$(dirname "$0")/wait.sh"
 mb=${WEFT_CORRUPT_MB:-64}
 
-cross() # cross MB SECONDS
-{
-	local server
-	start B timeout "$2" "$XFER" recv 7000 - >received 2>recv.err
-	server=$started
-	NS A timeout "$2" "$XFER" send "$WEFT_ADDR_B" 7000 "@$(($1 << 20))" >sent || return 1
-	wait $server || { cat recv.err; return 1; }
-	cat sent received
-	[ "$(cut -d' ' -f1 sent)" = "$(cut -d' ' -f1 received)" ]
-}
-
 hits_in_both()
 {
 	kill $hop
@@ -41,11 +30,11 @@ check=/sys/module/weft/parameters/check
 # Wrong bytes, or no end: anything but the file.
 red_without_the_check()
 {
-	! cross 8 60
+	! cross A B $((8 << 20)) 60
 }
 
 net_hop -r 100 -s 7
-tap_case "${mb}_MiB_arrive_exactly" cross "$mb" 500
+tap_case "${mb}_MiB_arrive_exactly" cross A B $((mb << 20)) 500
 tap_case "drop_check_counts_at_both_ends" checks_failed
 echo N >$check
 tap_case "without_the_check_they_do_not" red_without_the_check

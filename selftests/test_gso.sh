@@ -9,16 +9,7 @@
 . "$WEFT_LIB"
 . "$(dirname "$0")/wait.sh"
 mtu=1500
-
-cross()
-{
-	local server
-	start B timeout 200 "$XFER" recv 7000 - >received 2>recv.err
-	server=$started
-	NS A timeout 200 "$XFER" -w 60000 send "$WEFT_ADDR_B" 7000 @12000000 >sent || return 1
-	wait $server || { cat recv.err; return 1; }
-	[ "$(cut -d' ' -f1 sent)" = "$(cut -d' ' -f1 received)" ]
-}
+bytes=12000000
 
 over_veth()
 {
@@ -26,7 +17,7 @@ over_veth()
 	start B "$WEFT_BIN/sniff" b0 >sniffed
 	pid=$started
 	until_true 10000 has_line sniffed ready || rc=1
-	cross || rc=1
+	cross A B $bytes 200 -w 60000 || rc=1
 	kill $pid
 	wait $pid
 	cat sniffed
@@ -36,7 +27,7 @@ over_veth()
 over_tap()
 {
 	local rc=0
-	cross || rc=1
+	cross A B $bytes 200 -w 60000 || rc=1
 	kill $hop
 	wait $hop
 	cat hopped

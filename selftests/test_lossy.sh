@@ -10,20 +10,10 @@
 . "$WEFT_LIB"
 . "$(dirname "$0")/wait.sh"
 mb=${WEFT_XFER_MB:-32}
+bytes=$((mb << 20))
 
 net_path A B
 path_disturb delay 1ms loss 1% reorder 1% duplicate 0.5%
-
-cross() # cross FROM TO
-{
-	local to_addr="WEFT_ADDR_$2" server
-	start "$2" timeout 500 "$XFER" recv 7000 - >received 2>recv.err
-	server=$started
-	NS "$1" timeout 500 "$XFER" send "${!to_addr}" 7000 "@$((mb << 20))" >sent || return 1
-	wait $server || { cat recv.err; return 1; }
-	cat sent received
-	[ "$(field bytes received)" != 0 ] && [ "$(cut -d' ' -f1 sent)" = "$(cut -d' ' -f1 received)" ]
-}
 
 # The road must have been bad, or the test has shown nothing.
 was_lossy() { [ "$(stat_of A out_retransmits)" -gt 0 ]; }
@@ -36,15 +26,15 @@ sniffed()
 	start B "$WEFT_BIN/sniff" b0 >sniff.b
 	b=$started
 	until_true 10000 has_line sniff.a ready && until_true 10000 has_line sniff.b ready || rc=1
-	cross A B || rc=1
+	cross A B $bytes 500 || rc=1
 	kill $a $b
 	wait $a $b
 	cat sniff.a sniff.b
 	[ $rc = 0 ] && [ "$(field frames sniff.a)" -gt 0 ] && [ "$(field frames sniff.b)" -gt 0 ]
 }
 
-tap_case "${mb}_MiB_arrive_exactly" cross A B
+tap_case "${mb}_MiB_arrive_exactly" cross A B $bytes 500
 tap_case "frames_were_lost_on_the_way" was_lossy
-tap_case "${mb}_MiB_arrive_exactly_the_other_way" cross B A
+tap_case "${mb}_MiB_arrive_exactly_the_other_way" cross B A $bytes 500
 tap_case "${mb}_MiB_arrive_exactly_with_every_skb_cloned" sniffed
 tap_done

@@ -50,6 +50,19 @@ start()
 	started=$!
 }
 
+# cross FROM TO BYTES SECONDS [OPTION...]: so many bytes arrive exactly; the options are the sender's.
+cross()
+{
+	local from=$1 to=$2 to_addr="WEFT_ADDR_$2" bytes=$3 seconds=$4 server
+	shift 4
+	start "$to" timeout "$seconds" "$XFER" recv 7000 - >received 2>recv.err
+	server=$started
+	NS "$from" timeout "$seconds" "$XFER" "$@" send "${!to_addr}" 7000 "@$bytes" >sent || return 1
+	wait $server || { cat recv.err; return 1; }
+	cat sent received
+	[ "$(cut -d' ' -f2 received)" = "$bytes" ] && [ "$(cut -d' ' -f1 sent)" = "$(cut -d' ' -f1 received)" ]
+}
+
 # net_hop [ARGUMENTS...]: A and B on two taps with hop between them; see hop.c. $hop is its process,
 # whose report lands in the file hopped when it is stopped.
 net_hop()
