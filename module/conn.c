@@ -943,6 +943,7 @@ static void become_open(struct sock *sk)
 	struct weft_conn *conn = conn_of(sk);
 
 	weft_sk(sk)->peer_max_message = conn->engine.peer_max_message;
+	/* Whoever sees it connected sees what it is connected to. */
 	smp_store_release(&sk->sk_state, TCP_ESTABLISHED);
 	if (!sock_flag(sk, SOCK_DEAD)) {
 		sk->sk_state_change(sk);
@@ -1103,7 +1104,7 @@ int weft_conn_backlog_rcv(struct sock *sk, struct sk_buff *skb)
 
 /* A flow, with a reference to its socket, or NULL; under RCU. */
 static struct weft_conn *lookup_flow(struct weft_node *node,
-				const struct weft_pkt *pkt)
+				     const struct weft_pkt *pkt)
 {
 	struct weft_flow_key key = {
 		.node = (unsigned long)node,
@@ -1363,8 +1364,8 @@ int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold)
 	WARN_ON_ONCE(wsk->conn);
 	wsk->conn = conn;
 	wsk->road = WEFT_ROAD_WIRE;
-	/* Pairs with poll_stream(), to which a socket that is held is writable. */
 	WRITE_ONCE(wsk->held, hold);
+	/* Pairs with poll_stream(), to which a socket that is held is writable. */
 	smp_store_release(&sk->sk_state, TCP_SYN_SENT);
 	err = link_conn(conn);
 	if (err) {

@@ -456,6 +456,7 @@ int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to)
 		wsk->peer_addr = in6addr_loopback;
 	wsk->peer_port = be16_to_cpu(to->sw_port);
 	wsk->scope = to->sw_scope;
+	/* Whoever sees it connected sees what it is connected to. */
 	smp_store_release(&sk->sk_state, TCP_ESTABLISHED);
 	return 0;
 }

@@ -27,6 +27,7 @@ static void take_peer(struct sock *sk, struct sock *peer)
 	wsk->peer_addr = weft_sk(peer)->addr;
 	wsk->peer_port = weft_sk(peer)->port;
 	wsk->peer_max_message = weft_sk(peer)->max_message;
+	/* Whoever sees it connected sees what it is connected to. */
 	smp_store_release(&sk->sk_state, TCP_ESTABLISHED);
 }
 
@@ -232,9 +233,10 @@ static void tell_end(struct sock *peer, bool reset)
 	spin_lock_bh(&q->lock);
 	if (reset) {
 		/* As TCP: EPIPE when the end had come before. */
-		WRITE_ONCE(peer->sk_err, weft_sk(peer)->rx_eof &&
-					 peer->sk_type == SOCK_STREAM ?
-					 EPIPE : ECONNRESET);
+		bool ended = weft_sk(peer)->rx_eof &&
+			     peer->sk_type == SOCK_STREAM;
+
+		WRITE_ONCE(peer->sk_err, ended ? EPIPE : ECONNRESET);
 		WRITE_ONCE(weft_sk(peer)->was_reset, true);
 	} else {
 		WRITE_ONCE(weft_sk(peer)->rx_eof, true);

@@ -156,7 +156,7 @@ static inline struct in6_addr weft_net_address(struct weft_net *wn)
 	return address;
 }
 
-/** weft_net_is_self() - is this this node's own address, or ::1? */
+/** weft_net_is_self() - is this the node's own address, or ::1? */
 static inline bool weft_net_is_self(struct weft_net *wn,
 				    const struct in6_addr *addr)
 {

@@ -154,6 +154,7 @@ static __poll_t mask_of_writable(const struct sock *sk)
 
 static __poll_t poll_stream(struct sock *sk)
 {
+	/* Pairs with whoever connects it: what is looked at next is there. */
 	int state = smp_load_acquire(&sk->sk_state);
 	int shut = what_is_shut(sk, state);
 	__poll_t mask = 0;

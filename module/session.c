@@ -299,11 +299,13 @@ static enum weft_stat refuse_session(struct weft_net *wn,
 	return WEFT_STAT_drop_session;
 }
 
-/* Does the frame come from where the node is? A guess while it is moving. */
+/* Does the frame come from where the node is? */
 static bool is_at_place(const struct weft_node *node, const struct sk_buff *skb)
 {
-	return READ_ONCE(node->dev) == skb->dev &&
-	       data_race(ether_addr_equal(node->mac, eth_hdr(skb)->h_source));
+	if (READ_ONCE(node->dev) != skb->dev)
+		return false;
+	/* A guess while it is moving. */
+	return data_race(ether_addr_equal(node->mac, eth_hdr(skb)->h_source));
 }
 
 /*

@@ -171,9 +171,9 @@ static inline bool weft_sock_is_open(const struct sock *sk)
 /* What waits for the reader: all bytes, and those that it may have. */
 static inline u32 weft_sock_unread(const struct sock *sk)
 {
-	/* Read before came: what is read in between counts as unread. */
 	u32 read = READ_ONCE(weft_sk(sk)->rx_read);
 
+	/* Read before came: what is read in between counts as unread. */
 	smp_rmb();
 	return READ_ONCE(weft_sk(sk)->rx_bytes) - read;
 }
@@ -182,6 +182,7 @@ static inline u32 weft_sock_whole(const struct sock *sk)
 {
 	u32 read = READ_ONCE(weft_sk(sk)->rx_read);
 
+	/* As above. */
 	smp_rmb();
 	return READ_ONCE(weft_sk(sk)->rx_whole) - read;
 }

@@ -91,6 +91,7 @@ static void want_space(struct sock *sk)
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 	if (sk->sk_socket)
 		set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	/* Said before room is looked for once more: see write_space(). */
 	smp_mb__after_atomic();
 }
 

@@ -1245,8 +1245,7 @@ static void engine_tick__an_answer_keeps_the_flow(struct kunit *test)
 }
 
 /* Bytes under way have timers of their own; keepalive waits for its turn. */
-static void engine_tick__no_question_while_bytes_are_under_way(
-	struct kunit *test)
+static void engine_tick__no_question_with_bytes_under_way(struct kunit *test)
 {
 	struct bed *bed = bed_keeping(test, WEFT_ST_OPEN);
 	u64 end = bed->now + 40 * SIM_SEC;
@@ -1344,7 +1343,7 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_input__other_kinds_are_ignored),
 	KUNIT_CASE(engine_tick__idle_peer_is_asked_and_gone),
 	KUNIT_CASE(engine_tick__an_answer_keeps_the_flow),
-	KUNIT_CASE(engine_tick__no_question_while_bytes_are_under_way),
+	KUNIT_CASE(engine_tick__no_question_with_bytes_under_way),
 	KUNIT_CASE(engine_set_keep__a_user_timeout_ends_what_waits),
 	KUNIT_CASE(engine_input__whatever_a_peer_may_say),
 	{}

@@ -115,7 +115,7 @@ struct sockaddr_weft {
 #define WEFT_KEEPINTVL		7
 #define WEFT_KEEPCNT		8
 /*
- * How long what was sent may wait for an acknowledgement until the connection
+ * How long what was sent may wait for an acknowledgment until the connection
  * ends with ETIMEDOUT, ms; 0: the default, 120 s. As TCP_USER_TIMEOUT.
  */
 #define WEFT_USER_TIMEOUT	9
