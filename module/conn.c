@@ -31,6 +31,8 @@
 #define WEFT_CORK_NS		(200 * NSEC_PER_MSEC)
 /* Room that is announced beyond the largest message, bytes. */
 #define WEFT_WINDOW_SPARE	4096
+/* SO_RCVBUF of a connection is at least this: room for the least max_message. */
+#define WEFT_RCVBUF_MIN		(2 * WEFT_MAX_MESSAGE_MIN)
 /* A device that paces (fq) gets packets so long before they are to leave. */
 #define WEFT_AHEAD_NS		(4 * NSEC_PER_MSEC)
 
@@ -84,12 +86,28 @@ static bool is_memory_short(const struct sock *sk)
 	return sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 1);
 }
 
-/* A program that chose its buffer keeps it; else it grows with the flow. */
+/*
+ * Note "Receive buffer": sk_rcvbuf bounds the memory of what came and is not
+ * read. Bytes occupy up to twice as much memory as they are, so the window is
+ * half of it. A program that has set SO_RCVBUF has the last word; else the
+ * window grows with the flow, and sk_rcvbuf with the window, as TCP's does.
+ */
 static u32 most_window(const struct sock *sk)
 {
-	if (sk->sk_userlocks & SOCK_RCVBUF_LOCK || is_memory_short(sk))
-		return 0;
-	return READ_ONCE(weft_sock_net(sk)->limits.rmem);
+	u32 most = READ_ONCE(sk->sk_rcvbuf);
+
+	if (!(sk->sk_userlocks & SOCK_RCVBUF_LOCK) && !is_memory_short(sk))
+		most = max_t(u32, most,
+			     READ_ONCE(weft_sock_net(sk)->limits.rmem));
+	return most / 2 + WEFT_WINDOW_SPARE;
+}
+
+static void grow_rcvbuf(struct sock *sk)
+{
+	u32 want = 2 * (conn_of(sk)->engine.window.bytes - WEFT_WINDOW_SPARE);
+
+	if (want > sk->sk_rcvbuf && !(sk->sk_userlocks & SOCK_RCVBUF_LOCK))
+		WRITE_ONCE(sk->sk_rcvbuf, want);
 }
 
 static u64 in_ns(u32 sec)
@@ -165,8 +183,9 @@ static struct weft_conn *alloc_conn(struct sock *sk, struct weft_node *node,
 	__skb_queue_head_init(&conn->ooo);
 	hrtimer_setup(&conn->timer, expired, CLOCK_MONOTONIC,
 		      HRTIMER_MODE_ABS_SOFT);
-	weft_sk(sk)->max_message = max_t(u32, READ_ONCE(sk->sk_rcvbuf) / 2,
-					 WEFT_MAX_MESSAGE_MIN);
+	if (sk->sk_rcvbuf < WEFT_RCVBUF_MIN)
+		WRITE_ONCE(sk->sk_rcvbuf, WEFT_RCVBUF_MIN);
+	weft_sk(sk)->max_message = sk->sk_rcvbuf / 2;
 	init_engine(sk, conn);
 	return conn;
 }
@@ -724,7 +743,7 @@ static struct sk_buff *pack(struct sock *sk, struct sk_buff *skb,
 
 	if (weft_fault(WEFT_FAULT_ALLOC))
 		return NULL;
-	if (cb->len > WEFT_PACK_MAX || skb->truesize <= 2 * cb->len ||
+	if (cb->len > PAGE_SIZE || skb->truesize <= 2 * cb->len ||
 	    cb->own || !skb_page_frag_refill(cb->len, pfrag, GFP_ATOMIC | __GFP_NOWARN))
 		return NULL;
 	if (skb_copy_bits(skb, cb->pos,
@@ -875,19 +894,16 @@ static void store(struct sock *sk, struct sk_buff *skb,
 	__skb_queue_after(&conn->ooo, before, skb);
 }
 
-/*
- * Memory for what is in a window: small packets need more of it than they
- * carry, but a window that has grown carries large ones.
- */
-static u64 most_memory(const struct weft_conn *conn)
+/* See note "Receive buffer"; one that was made smaller since has its least. */
+static u32 most_memory(const struct sock *sk)
 {
-	return 2 * (u64)READ_ONCE(conn->engine.window.bytes) +
-	       2 * (u64)first_window(conn->sk);
+	return max_t(u32, READ_ONCE(sk->sk_rcvbuf), WEFT_RCVBUF_MIN);
 }
 
 /*
- * May the payload be kept? Its truesize is what counts against the sender. What
- * the reader waits for may take more, so that a gap can always be filled.
+ * May the payload be kept? Its truesize is what counts. A reader that has
+ * nothing to read waits for the next bytes: they are kept in any case, so that a
+ * gap can always be filled.
  */
 static bool can_keep(struct sock *sk, const struct sk_buff *skb,
 		     const struct weft_pkt *pkt)
@@ -898,8 +914,9 @@ static bool can_keep(struct sock *sk, const struct sk_buff *skb,
 
 	if (!next && skb_queue_len(&conn->ooo) >= WEFT_OOO_MAX)
 		return false;
-	return used <= (next ? 2 : 1) * most_memory(conn) &&
-	       weft_rmem_may(sk, skb->truesize);
+	if (used > most_memory(sk) && (!next || weft_sock_whole(sk)))
+		return false;
+	return weft_rmem_may(sk, skb->truesize);
 }
 
 /* --- what the engine says --- */
@@ -1124,9 +1141,9 @@ static void receive_owned(struct weft_conn *conn, struct weft_node *node,
 {
 	struct sock *sk = conn->sk;
 	struct weft_pkt own = *pkt;
-	int limit = min_t(u64, INT_MAX, READ_ONCE(sk->sk_rcvbuf) +
-					READ_ONCE(sk->sk_sndbuf) +
-					most_memory(conn));
+	/* Bytes of a window, and acknowledgments of what is sent meanwhile. */
+	u32 limit = min_t(u64, INT_MAX, 2 * (u64)most_memory(sk) +
+					READ_ONCE(sk->sk_sndbuf));
 
 	weft_fault_delay();
 	bh_lock_sock(sk);
@@ -1455,6 +1472,7 @@ void weft_conn_read(struct sock *sk, u32 bytes)
 		return;
 	conn->engine.window.most = most_window(sk);
 	weft_engine_read(&conn->engine, conn->rx_read, ktime_get_ns());
+	grow_rcvbuf(sk);
 	if (!weft_engine_is_idle(&conn->engine))
 		weft_conn_push(sk);
 }
