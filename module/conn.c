@@ -509,21 +509,12 @@ static void fill_names(struct sock *sk, struct weft_pkt *pkt)
 						 WEFT_TYPE_SEQPACKET;
 }
 
-/*
- * What is no more than a message, and follows nothing of its own that it could
- * overtake, is not to wait behind bulk in the device's queue.
- */
-static bool is_short(const struct weft_engine *e, const struct weft_pkt *pkt)
-{
-	return e->in_flight + pkt->plen <= 2 * e->params.mss;
-}
-
 static void dress(struct sock *sk, struct sk_buff *skb,
 		  const struct weft_pkt *pkt, u64 now)
 {
 	const struct weft_engine *e = &conn_of(sk)->engine;
 
-	if (!skb->priority && is_short(e, pkt))
+	if (!skb->priority && weft_engine_is_short(e, pkt))
 		skb->priority = TC_PRIO_INTERACTIVE;
 	if (e->depart_ns > now)
 		skb_set_delivery_time(skb, ns_to_ktime(e->depart_ns),

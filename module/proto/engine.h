@@ -435,6 +435,19 @@ bool weft_engine_next(struct weft_engine *e, u64 now, struct weft_pkt *pkt);
 bool weft_engine_is_idle(const struct weft_engine *e);
 
 /**
+ * weft_engine_is_short() - is a packet of weft_engine_next() to go before bulk?
+ *
+ * See note "Short before long" in Documentation/design.rst. It is no more than a
+ * message, and follows nothing of its own flow that it could overtake; so is
+ * every acknowledgment of a flow that sends nothing.
+ */
+static inline bool weft_engine_is_short(const struct weft_engine *e,
+					const struct weft_pkt *pkt)
+{
+	return e->in_flight + pkt->plen <= 2 * e->params.mss;
+}
+
+/**
  * weft_engine_sent() - what became of the packet of weft_engine_next()
  * @pkt: as filled by weft_engine_next()
  * @plen: payload bytes that left: @pkt->plen, or less, a multiple of mss or

@@ -83,14 +83,26 @@ static u64 through_bottleneck(struct crowd *c, u32 bytes)
 	return c->busy_until;
 }
 
+/* What goes first waits for the frame that is being sent, and others for it. */
+static u64 before_others(struct crowd *c, u32 bytes)
+{
+	u64 frame = (u64)(c->p.mss + CROWD_OVERHEAD) * c->ns_per_byte;
+	u64 own = (u64)bytes * c->ns_per_byte;
+	u64 start = max(c->now, c->busy_until);
+
+	c->busy_until = start + own;
+	return min(start, c->now + frame) + own;
+}
+
 static void put_on_road(struct crowd *c, unsigned int flow, unsigned int from,
-			const struct weft_pkt *pkt)
+			const struct weft_pkt *pkt, bool first)
 {
 	u64 at = c->now;
 	struct crowd_event *event;
 
 	if (!from) {
-		at = through_bottleneck(c, pkt->plen + CROWD_OVERHEAD);
+		at = first ? before_others(c, pkt->plen + CROWD_OVERHEAD) :
+			through_bottleneck(c, pkt->plen + CROWD_OVERHEAD);
 		if (!at || below(c, SIM_SURE) < c->p.loss)
 			return;
 		at += below(c, c->p.jitter_ns + 1);
@@ -110,7 +122,7 @@ static void put_on_road(struct crowd *c, unsigned int flow, unsigned int from,
 }
 
 static void send(struct crowd *c, unsigned int flow, unsigned int from,
-		 struct weft_pkt *pkt)
+		 struct weft_pkt *pkt, bool first)
 {
 	struct crowd_end *end = &c->end[flow][from];
 	u32 mss = end->e.params.mss;
@@ -119,14 +131,14 @@ static void send(struct crowd *c, unsigned int flow, unsigned int from,
 	pkt->flow = 1;
 	if (pkt->kind == WEFT_ACK) {
 		end->acks++;
-		put_on_road(c, flow, from, pkt);
+		put_on_road(c, flow, from, pkt, first);
 		return;
 	}
 	do {
 		pkt->plen = min(left, mss);
 		end->frames += pkt->plen > 0;
 		end->sent += pkt->plen;
-		put_on_road(c, flow, from, pkt);
+		put_on_road(c, flow, from, pkt, first);
 		pkt->offset += pkt->plen;
 		left -= pkt->plen;
 	} while (left);
@@ -171,6 +183,7 @@ static void pump(struct crowd *c, unsigned int flow, unsigned int side)
 	struct crowd_end *end = &c->end[flow][side];
 	const struct crowd_flow *f = &c->p.flow[flow];
 	struct weft_pkt pkt;
+	bool first;
 
 	/* More than any window of these runs is always written. */
 	if (!side && !f->ask)
@@ -179,8 +192,9 @@ static void pump(struct crowd *c, unsigned int flow, unsigned int side)
 		lend(c, end);
 		if (!weft_engine_next(&end->e, clock_of(c, flow), &pkt))
 			break;
+		first = c->p.bands && weft_engine_is_short(&end->e, &pkt);
 		weft_engine_sent(&end->e, &pkt, pkt.plen, clock_of(c, flow));
-		send(c, flow, side, &pkt);
+		send(c, flow, side, &pkt, first);
 	}
 	arm(c, flow, side);
 }

@@ -61,6 +61,8 @@ struct crowd_change {
  * @loss: chance that a frame is lost, parts of a million, side 0 to 1
  * @late_ns: timers of both sides fire up to so much too late
  * @heap_ns: acknowledgments arrive together at multiples of this
+ * @bands: the bottleneck is the sender's own device, and sends first what
+ *	weft_engine_is_short(), as pfifo_fast does
  * @window: receive window at most
  * @from_ns: measured from here
  * @to_ns: up to here, where the run ends
@@ -76,6 +78,7 @@ struct crowd_params {
 	u32	loss;
 	u64	late_ns;
 	u64	heap_ns;
+	bool	bands;
 	u32	window;
 	u64	from_ns;
 	u64	to_ns;

@@ -161,21 +161,95 @@ static void crowd__many_flows_share(struct kunit *test)
 	KUNIT_EXPECT_GE(test, crowd_least(c), 700);
 }
 
+/*
+ * The case `fair` of netbench: ten pairs of machines with one to ten flows each,
+ * a pair more every half a second, and a queue that has room for three
+ * segments of each flow.
+ */
+static void crowd__ten_pairs_share(struct kunit *test)
+{
+	struct crowd_params *p = staggered(test, 55, 0);
+	struct crowd *c;
+	u32 pair, i, n = 0;
+
+	for (pair = 0; pair < 10; pair++)
+		for (i = 0; i <= pair; i++, n++) {
+			p->flow[n].start_ns = pair * 500 * SIM_MS;
+			p->flow[n].skew_ns = pair * 777 * SIM_MS;
+		}
+	p->queue = 250000;
+	p->from_ns = 6 * SIM_SEC;
+	p->to_ns = 66 * SIM_SEC;
+	c = ran(test, p);
+	KUNIT_EXPECT_GE(test, crowd_goodput(c), 970);
+	KUNIT_EXPECT_GE(test, crowd_jain(c), 970);
+	KUNIT_EXPECT_GE(test, crowd_least(c), 500);
+}
+
 /* 64 bytes there and back while four others fill the link; 2 ms are empty. */
-static void crowd__short_messages_beside_bulk(struct kunit *test)
+static struct crowd_params *beside_bulk(struct kunit *test,
+					const struct weft_cc_ops *cc)
 {
 	struct crowd_params *p = link(test, 2);
-	struct crowd *c;
+	u32 i;
 
 	p->nr_flows = 5;
+	for (i = 0; i < 4; i++)
+		p->flow[i].cc = cc;
 	p->flow[4].ask = 64;
 	p->flow[4].gap_ns = 5 * SIM_MS;
 	p->flow[4].start_ns = SIM_SEC;
-	c = ran(test, p);
+	return p;
+}
+
+static void crowd__short_messages_beside_bulk(struct kunit *test)
+{
+	struct crowd *c = ran(test, beside_bulk(test, NULL));
+
 	KUNIT_EXPECT_GE(test, crowd_goodput(c), 960);
 	/* A fifth of what a full queue would make of it. */
 	KUNIT_EXPECT_LE(test, crowd_answer_us(c, 990), 10400);
 	KUNIT_EXPECT_LE(test, crowd_answer_us(c, 500), 7000);
+}
+
+/*
+ * Bulk that fills any queue, that of the machine's own device: short messages
+ * wait for no more than the frame that is being sent, each way one. Without that
+ * order they would wait for the queue.
+ */
+static void crowd__short_messages_go_before_bulk(struct kunit *test)
+{
+	struct crowd_params *p = beside_bulk(test, weft_cc_find("cubic"));
+	struct crowd *c;
+
+	c = ran(test, p);
+	KUNIT_EXPECT_GE(test, crowd_answer_us(c, 500), 20000);
+	p->bands = true;
+	c = ran(test, p);
+	KUNIT_EXPECT_GE(test, crowd_goodput(c), 950);
+	KUNIT_EXPECT_LE(test, crowd_answer_us(c, 990), 2300);
+	KUNIT_EXPECT_GE(test, c->nr_answers, CROWD_SECONDS * 100);
+}
+
+/* All that a receiver says to bulk: a packet for two full segments. */
+static void crowd__bulk_of_four_flows_is_answered_by_halves(struct kunit *test)
+{
+	struct crowd_params *p = beside_bulk(test, NULL);
+	struct crowd *c;
+	u32 loss, i;
+
+	for (loss = 0; loss <= PERCENT; loss += PERCENT) {
+		p->loss = loss;
+		c = ran(test, p);
+		for (i = 0; i < 4; i++) {
+			u64 frames = c->end[i][0].frames;
+
+			/* Beside that, what opens a gap and what closes it. */
+			KUNIT_EXPECT_LE(test, c->end[i][1].acks, frames / 2 +
+					3 * frames * loss / SIM_SURE + 50);
+			KUNIT_EXPECT_GE(test, frames, 1000);
+		}
+	}
 }
 
 static void crowd__the_rate_changes(struct kunit *test)
@@ -238,7 +312,10 @@ static struct kunit_case crowd_cases[] = {
 	KUNIT_CASE(crowd__alone_by_other_algorithms),
 	KUNIT_CASE(crowd__ten_flows_share),
 	KUNIT_CASE(crowd__many_flows_share),
+	KUNIT_CASE(crowd__ten_pairs_share),
 	KUNIT_CASE(crowd__short_messages_beside_bulk),
+	KUNIT_CASE(crowd__short_messages_go_before_bulk),
+	KUNIT_CASE(crowd__bulk_of_four_flows_is_answered_by_halves),
 	KUNIT_CASE(crowd__the_rate_changes),
 	KUNIT_CASE(crowd__the_link_is_down_for_5_s),
 	KUNIT_CASE(crowd__acknowledgments_are_few),
