@@ -88,16 +88,26 @@ static struct assembly *find(const struct weft_node *node, u32 id)
 	return NULL;
 }
 
-/* The oldest of the node that has most; NULL when that has no more than @node. */
-static struct assembly *find_greediest(struct weft_node *node)
+/* How much of what is short a node has: of memory, or @nr of datagrams. */
+static u32 has(const struct weft_node *node, bool nr)
+{
+	return nr ? node->nr_frags : node->frag_bytes;
+}
+
+/*
+ * The oldest of the node that has most; NULL when that has no more than @node.
+ * Many nodes with a small piece each are no reason to take a large datagram
+ * from one.
+ */
+static struct assembly *find_greediest(struct weft_node *node, bool nr)
 {
 	struct assembly *a, *most = NULL;
-	u32 bytes = node->frag_bytes;
+	u32 least = has(node, nr);
 
 	list_for_each_entry(a, &node->wn->frags, of_net) {
-		if (a->node->frag_bytes <= bytes)
+		if (has(a->node, nr) <= least)
 			continue;
-		bytes = a->node->frag_bytes;
+		least = has(a->node, nr);
 		most = a;
 	}
 	return most;
@@ -117,10 +127,14 @@ static bool node_may(const struct weft_node *node, u32 need, bool one)
 	       node->nr_frags + one <= FRAGS_PER_NODE;
 }
 
-static bool all_may(const struct weft_net *wn, u32 need, bool one)
+static bool all_may_hold(const struct weft_net *wn, u32 need)
 {
-	return wn->frag_bytes + need <= READ_ONCE(wn->limits.fragments) &&
-	       wn->nr_frags + one <= FRAGS_IN_ALL;
+	return wn->frag_bytes + need <= READ_ONCE(wn->limits.fragments);
+}
+
+static bool all_may_begin(const struct weft_net *wn, bool one)
+{
+	return wn->nr_frags + one <= FRAGS_IN_ALL;
 }
 
 /* Room for a piece of @a, or of a new datagram (NULL). It never costs @a. */
@@ -132,8 +146,10 @@ static bool make_room(struct weft_node *node, const struct assembly *a,
 	for (;;) {
 		if (!node_may(node, need, !a))
 			victim = find_own(node);
-		else if (!all_may(node->wn, need, !a))
-			victim = find_greediest(node) ?: find_own(node);
+		else if (!all_may_hold(node->wn, need))
+			victim = find_greediest(node, false) ?: find_own(node);
+		else if (!all_may_begin(node->wn, !a))
+			victim = find_greediest(node, true) ?: find_own(node);
 		else
 			return true;
 		if (!victim || victim == a)

@@ -10,6 +10,7 @@
 #include "peer.h"
 
 #define PIECE	1000
+#define SMALL_PIECE 300
 #define SPORT	99
 
 FIXTURE(frags)
@@ -248,6 +249,25 @@ TEST_F(frags, flood_of_one_node_is_its_own_loss)
 	SEND_PIECE(&self->peer, 1, 1000, PIECE, 2000);
 	EXPECT_WHOLE(1, 2000);
 	EXPECT_LT(before, count_of("drop_limit"));
+}
+
+/* Of many that have little each, none has as much as may be taken from one. */
+TEST_F(frags, flood_of_many_nodes_is_their_own_loss)
+{
+	struct peer others[8];
+	unsigned int i, k;
+
+	for (i = 0; i < 20; i++)
+		SEND_PIECE(&self->peer, 1, i * PIECE, PIECE, 21000);
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		ASSERT_TRUE(meet(&others[i], self->sock, self->port));
+		for (k = 0; k < 32; k++)
+			SEND_PIECE(&others[i], 100 + k, 0, SMALL_PIECE, 65000);
+	}
+	SEND_PIECE(&self->peer, 1, 20 * PIECE, PIECE, 21000);
+	EXPECT_WHOLE(1, 21000);
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		close(others[i].fd);
 }
 
 TEST_HARNESS_MAIN
