@@ -384,10 +384,16 @@ static void handle(const struct epoll_event *ev)
 		flow_read(f);
 }
 
+/* Were both named after the same -t and -c, if any? */
+static bool is_alike(const struct pair *a, const struct pair *b)
+{
+	return a->tcp == b->tcp && a->cc == b->cc;
+}
+
 static int bulk_report(void)
 {
 	long long ms = done.end_ms - done.begin_ms;
-	/* Of the first pair's family, and of TCP beside weft. */
+	/* Of the first pair, and of those of another family or algorithm. */
 	uint64_t sum = 0, beside = 0;
 	unsigned int i;
 	int rc = 0;
@@ -398,7 +404,7 @@ static int bulk_report(void)
 		if (!f->state && !f->error)
 			flow_fail(f, "not all has come", ETIMEDOUT);
 		rc |= f->error != 0;
-		*(f->pair->tcp && !flows[0].pair->tcp ? &beside : &sum) +=
+		*(is_alike(f->pair, flows[0].pair) ? &sum : &beside) +=
 			f->at_end - f->at_begin;
 		printf("flow %u bytes %llu sent %llu got %llu\n", i,
 		       (unsigned long long)(f->at_end - f->at_begin),
