@@ -468,6 +468,15 @@ u32 crowd_goodput(const struct crowd *c)
 			 capacity(c, c->p.to_ns - c->p.from_ns));
 }
 
+u32 crowd_part(const struct crowd *c, u32 from, u32 to)
+{
+	u64 sum = 0;
+
+	for (; from < to; from++)
+		sum += c->end[from][1].got;
+	return div64_u64(sum * 1000, capacity(c, c->p.to_ns - c->p.from_ns));
+}
+
 u32 crowd_jain(const struct crowd *c)
 {
 	u64 sum, squares = 0;

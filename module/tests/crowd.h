@@ -153,6 +153,9 @@ const char *crowd_run(struct crowd *crowd, const struct crowd_params *params);
 /** crowd_goodput() - per mille of what the bottleneck carries of payload */
 u32 crowd_goodput(const struct crowd *crowd);
 
+/** crowd_part() - what flows from @from up to @to get of that, per mille */
+u32 crowd_part(const struct crowd *crowd, u32 from, u32 to);
+
 /** crowd_jain() - fairness of the bulk flows, per mille */
 u32 crowd_jain(const struct crowd *crowd);
 
