@@ -543,15 +543,20 @@ static void transmit(struct sock *sk, struct weft_pkt *pkt, u64 now)
 	weft_send(conn->node, skb, pkt, pkt->segment);
 }
 
-static void arm_timer(struct weft_conn *conn)
+/* One that fires too early is asked again; that is cheaper. */
+static void arm_timer(struct weft_conn *conn, u64 now)
 {
-	u64 at = weft_engine_deadline(&conn->engine);
+	u64 at;
 
+	/* The shell's own times are further away as well. */
+	if (conn->timer_at <= now + WEFT_ACK_DELAY_NS &&
+	    weft_engine_is_calm(&conn->engine))
+		return;
+	at = weft_engine_deadline(&conn->engine);
 	if (conn->orphan_end)
 		at = min(at, conn->orphan_end);
 	if (conn->cork_end)
 		at = min(at, conn->cork_end);
-	/* One that fires too early is asked again; that is cheaper. */
 	if (!conn->linked || at >= conn->timer_at)
 		return;
 	conn->timer_at = at;
@@ -567,27 +572,25 @@ static void update_mss(struct weft_conn *conn)
 }
 
 /* Everything the engine wants sent. */
-static void send_all(struct sock *sk)
+static void send_all(struct sock *sk, u64 now)
 {
 	struct weft_conn *conn = conn_of(sk);
 	u64 retransmitted = conn->engine.retransmitted;
 	struct weft_pkt pkt;
-	u64 now;
 
 	if (weft_engine_is_idle(&conn->engine) || !weft_node_is_up(conn->node))
 		return;
-	now = ktime_get_ns();
 	update_mss(conn);
 	if (conn->engine.cc.pacing_rate)
 		weft_engine_set_ahead(&conn->engine,
 				      weft_node_has_fq(conn->node) ?
 				      WEFT_AHEAD_NS : 0);
-	while (!weft_engine_is_idle(&conn->engine)) {
+	do {
 		grow_arrays(&conn->engine);
 		if (!weft_engine_next(&conn->engine, now, &pkt))
 			break;
 		transmit(sk, &pkt, now);
-	}
+	} while (!weft_engine_is_idle(&conn->engine));
 	if (conn->engine.retransmitted != retransmitted)
 		weft_count(conn->node->wn, WEFT_STAT_out_retransmits, 1);
 }
@@ -595,11 +598,21 @@ static void send_all(struct sock *sk)
 void weft_conn_push(struct sock *sk)
 {
 	struct weft_conn *conn = conn_of(sk);
+	u64 now;
 
 	if (!conn->linked)
 		return;
-	send_all(sk);
-	arm_timer(conn);
+	now = ktime_get_ns();
+	send_all(sk, now);
+	arm_timer(conn, now);
+}
+
+void weft_conn_wait(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	if (conn->linked && weft_engine_hurry(&conn->engine))
+		weft_conn_push(sk);
 }
 
 void weft_conn_flush(struct sock *sk, enum weft_flush how)
@@ -969,7 +982,7 @@ static void see_end(struct sock *sk)
 }
 
 /* All that WEFT_DO_* asks for but the payload; may forget the flow. */
-static void obey(struct sock *sk, u32 todo)
+static void obey(struct sock *sk, u32 todo, u64 now)
 {
 	if (todo & WEFT_DO_FREE)
 		free_acked(sk);
@@ -979,12 +992,12 @@ static void obey(struct sock *sk, u32 todo)
 		see_end(sk);
 	/* One answer to all packets of a batch: weft_conn_release_cb(). */
 	if (!conn_of(sk)->batch || todo & (WEFT_DO_DEAD | WEFT_DO_DONE))
-		send_all(sk);
+		send_all(sk, now);
 	if (todo & WEFT_DO_DEAD)
 		die(sk);
 	else if (todo & WEFT_DO_DONE)
 		forget(sk, WEFT_MARK_CLOSED);
-	arm_timer(conn_of(sk));
+	arm_timer(conn_of(sk), now);
 	/* Whoever lingers until the peer has it all. */
 	if (todo & WEFT_DO_FREE && weft_conn_is_sent(sk) &&
 	    !sock_flag(sk, SOCK_DEAD))
@@ -996,7 +1009,8 @@ void weft_conn_abort(struct sock *sk, int error)
 	struct weft_conn *conn = conn_of(sk);
 
 	if (conn->linked)
-		obey(sk, weft_engine_abort(&conn->engine, error));
+		obey(sk, weft_engine_abort(&conn->engine, error),
+		     ktime_get_ns());
 }
 
 /* Bytes for a socket that nobody will read again: as TCP, reset. */
@@ -1032,7 +1046,7 @@ static void obey_payload(struct sock *sk, struct sk_buff *skb,
 /* An ACK with ranges. They need much stack, which no other packet shall pay. */
 static noinline u32 ask_about_ranges(struct weft_conn *conn,
 				     const struct sk_buff *skb,
-				     const struct weft_pkt *pkt)
+				     const struct weft_pkt *pkt, u64 now)
 {
 	u8 raw[sizeof(struct weft_wire_range) * WEFT_RANGES_MAX];
 	u32 len = min_t(u32, pkt->plen, sizeof(raw));
@@ -1041,8 +1055,7 @@ static noinline u32 ask_about_ranges(struct weft_conn *conn,
 
 	if (!skb_copy_bits(skb, pkt->hlen, raw, len))
 		nr = weft_packet_get_ranges(pkt, raw, len, ranges);
-	return weft_engine_input(&conn->engine, pkt, ranges, nr,
-				 ktime_get_ns());
+	return weft_engine_input(&conn->engine, pkt, ranges, nr, now);
 }
 
 /*
@@ -1054,6 +1067,7 @@ static void input(struct sock *sk, const struct weft_conn *of,
 		  struct sk_buff *skb, struct weft_pkt *pkt)
 {
 	struct weft_conn *conn = conn_of(sk);
+	u64 now = ktime_get_ns();
 	u32 todo;
 
 	if (!conn || conn != of || !conn->linked ||
@@ -1075,12 +1089,11 @@ static void input(struct sock *sk, const struct weft_conn *of,
 		weft_count(conn->node->wn, WEFT_STAT_resets_in, 1);
 	grow_arrays(&conn->engine);
 	if (pkt->kind == WEFT_ACK && pkt->plen)
-		todo = ask_about_ranges(conn, skb, pkt);
+		todo = ask_about_ranges(conn, skb, pkt, now);
 	else
-		todo = weft_engine_input(&conn->engine, pkt, NULL, 0,
-					 ktime_get_ns());
+		todo = weft_engine_input(&conn->engine, pkt, NULL, 0, now);
 	obey_payload(sk, skb, pkt, &todo);
-	obey(sk, todo);
+	obey(sk, todo, now);
 }
 
 /* skb->cb in a socket's backlog. */
@@ -1225,9 +1238,9 @@ static void tick(struct sock *sk)
 	if (conn->cork_end && now >= conn->cork_end)
 		weft_conn_flush(sk, WEFT_FLUSH_ALL);
 	if (now >= weft_engine_deadline(&conn->engine))
-		obey(sk, weft_engine_tick(&conn->engine, now));
+		obey(sk, weft_engine_tick(&conn->engine, now), now);
 	else
-		arm_timer(conn);
+		arm_timer(conn, now);
 }
 
 static void node_is_up(struct sock *sk)
@@ -1474,6 +1487,9 @@ void weft_conn_shutdown(struct sock *sk)
 
 	if (!conn->linked)
 		return;
+	/* A close that will linger. */
+	if (sock_flag(sk, SOCK_LINGER))
+		weft_engine_await(&conn->engine);
 	weft_engine_write(&conn->engine, conn->tx_end);
 	weft_engine_shutdown(&conn->engine);
 	weft_conn_push(sk);

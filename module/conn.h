@@ -139,6 +139,9 @@ void weft_conn_set_keep(struct sock *sk, int on);
 /** weft_conn_push() - send what may be sent, arm the timer; sk owned */
 void weft_conn_push(struct sock *sk);
 
+/** weft_conn_wait() - the reader is about to sleep; sk owned */
+void weft_conn_wait(struct sock *sk);
+
 /** weft_conn_read() - the reader has consumed @bytes; sk owned */
 void weft_conn_read(struct sock *sk, u32 bytes);
 

@@ -605,6 +605,8 @@ static int wait_news(struct sock *sk, long *timeo)
 		return -EAGAIN;
 	if (signal_pending(current))
 		return sock_intr_errno(*timeo);
+	if (weft_sk(sk)->road == WEFT_ROAD_WIRE)
+		weft_conn_wait(sk);
 	add_wait_queue(sk_sleep(sk), &wait);
 	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
 	release_reader(sk);

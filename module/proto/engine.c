@@ -391,13 +391,28 @@ static bool accept_fin(struct weft_engine *e, u64 end)
 	return true;
 }
 
-static u32 take_eof(struct weft_engine *e)
+/* An acknowledgment may wait for something that goes the same way. */
+static void hold_ack(struct weft_engine *e, u64 now)
+{
+	if (e->ack_ns == WEFT_NEVER)
+		e->ack_ns = now + WEFT_ACK_DELAY_NS;
+}
+
+/*
+ * Most programs answer the peer's end with their own, which then acknowledges
+ * it. When ours is out nothing will follow.
+ */
+static u32 take_eof(struct weft_engine *e, u64 now)
 {
 	if (e->rcv_nxt != e->rcv_fin || !is_in(e, IN(OPEN) | IN(SENT_CLOSE)))
 		return 0;
-	set_state(e, e->state == WEFT_ST_OPEN ? WEFT_ST_GOT_CLOSE :
-						WEFT_ST_CLOSING);
-	e->ack_now = true;
+	if (e->state == WEFT_ST_OPEN) {
+		set_state(e, WEFT_ST_GOT_CLOSE);
+		hold_ack(e, now);
+	} else {
+		set_state(e, WEFT_ST_CLOSING);
+		e->ack_now = true;
+	}
 	return WEFT_DO_EOF;
 }
 
@@ -432,8 +447,8 @@ static void delay_ack(struct weft_engine *e, u32 plen, u64 now)
 	if (e->rcv_unacked >= ACK_SEGMENTS * e->rcv_segment ||
 	    is_worth_a_packet(e))
 		e->ack_now = true;
-	else if (e->ack_ns == WEFT_NEVER)
-		e->ack_ns = now + WEFT_ACK_DELAY_NS;
+	else
+		hold_ack(e, now);
 }
 
 /*
@@ -490,20 +505,21 @@ static u32 take_bytes(struct weft_engine *e, const struct weft_pkt *pkt,
 static u32 take_payload(struct weft_engine *e, const struct weft_pkt *pkt,
 			u64 now)
 {
+	bool ends = pkt->kind == WEFT_CLOSE;
 	u32 todo;
 
 	/* Offsets never wrap. */
 	if (pkt->offset + pkt->plen < pkt->offset)
 		return 0;
-	if (pkt->kind == WEFT_CLOSE) {
+	if (ends && !accept_fin(e, pkt->offset + pkt->plen)) {
 		e->ack_now = true;
-		if (!accept_fin(e, pkt->offset + pkt->plen))
-			return 0;
+		return 0;
 	}
-	todo = take_bytes(e, pkt, now);
-	if (pkt->flags & WEFT_F_PROMPT)
+	todo = take_bytes(e, pkt, now) | take_eof(e, now);
+	/* An end that comes early or once more. */
+	if (pkt->flags & WEFT_F_PROMPT || (ends && !(todo & WEFT_DO_EOF)))
 		e->ack_now = true;
-	return todo | take_eof(e);
+	return todo;
 }
 
 /* Our OPENED was lost, or this is the OPEN of weft_engine_accept(). */
@@ -527,9 +543,13 @@ static u32 on_opened(struct weft_engine *e, const struct input *in)
 	if (e->state == WEFT_ST_OPENING) {
 		todo |= enter_open(e, in->now);
 		e->peer_max_message = believable(in->pkt->max_message);
+		/* The first bytes tell it, where there are some soon. */
+		hold_ack(e, in->now);
+		e->opened_held = true;
+	} else {
+		/* The peer repeats OPENED until it hears from us. */
+		e->ack_now = true;
 	}
-	/* The peer repeats OPENED until it hears from us. */
-	e->ack_now = true;
 	todo |= hear(e, in);
 	/* Bytes that came with OPEN and were not taken go once more. */
 	if (todo & WEFT_DO_UP)
@@ -617,6 +637,20 @@ void weft_engine_write(struct weft_engine *e, u64 end)
 void weft_engine_shutdown(struct weft_engine *e)
 {
 	e->fin = true;
+}
+
+void weft_engine_await(struct weft_engine *e)
+{
+	e->awaited = true;
+}
+
+bool weft_engine_hurry(struct weft_engine *e)
+{
+	if (!e->opened_held)
+		return false;
+	e->opened_held = false;
+	e->ack_now = true;
+	return true;
 }
 
 void weft_engine_set_keep(struct weft_engine *e, const struct weft_keep *keep,
@@ -765,7 +799,7 @@ static bool fill_bytes(struct weft_engine *e, struct weft_pkt *pkt,
 		plen -= plen % mss;
 	}
 	pkt->plen = plen;
-	if (is_prompt(e, plen))
+	if (is_prompt(e, plen) || (ends && e->awaited))
 		pkt->flags |= WEFT_F_PROMPT;
 	return true;
 }
@@ -793,9 +827,12 @@ static u32 whole_segments(const struct weft_engine *e, u64 left, u32 room)
 
 static bool pick_lost(struct weft_engine *e, struct weft_range *bytes, u64 now)
 {
-	struct weft_record *rec = weft_rtx_find_lost(e);
+	struct weft_record *rec;
 	u32 len;
 
+	if (!e->lost_bytes)
+		return false;
+	rec = weft_rtx_find_lost(e);
 	if (!rec)
 		return false;
 	weft_mss_lost(&e->seg, rec->start, now);
@@ -867,11 +904,12 @@ static bool pick_trial(struct weft_engine *e, struct weft_range *bytes,
  */
 static bool pick_tail(struct weft_engine *e, struct weft_range *bytes)
 {
-	struct weft_record *lost = weft_rtx_find_lost(e);
 	unsigned int i = e->nr_recs;
+	struct weft_record *lost;
 
 	if (!e->tail_due)
 		return false;
+	lost = weft_rtx_find_lost(e);
 	if (lost) {
 		bytes->start = lost->start;
 		bytes->end = min(lost->end, lost->start + e->params.mss);
@@ -923,7 +961,8 @@ static bool fill_stream(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
 	bool trial = false;
 
 	/* RFC 5681 section 4.1 */
-	if (!e->nr_recs && e->last_sent_ns &&
+	if (!e->nr_recs && now - e->last_sent_ns > WEFT_RTO_MIN_NS &&
+	    e->last_sent_ns &&
 	    now - e->last_sent_ns > weft_rtt_rto(&e->rtt, 0))
 		weft_cc_idle(&e->cc);
 	if (!pick_lost(e, &bytes, now) && !pick_tail(e, &bytes)) {
@@ -1010,6 +1049,7 @@ bool weft_engine_next(struct weft_engine *e, u64 now, struct weft_pkt *pkt)
 static void ack_left(struct weft_engine *e, u8 kind)
 {
 	e->ack_ns = WEFT_NEVER;
+	e->opened_held = false;
 	e->rcv_unacked = 0;
 	/* Only an ACK can tell of bytes out of order. */
 	if (kind == WEFT_ACK || !e->nr_ranges)
@@ -1080,11 +1120,14 @@ static void bytes_left(struct weft_engine *e, const struct weft_pkt *pkt,
 		weft_rtx_resent(e, pkt->offset, end, now);
 	e->last_sent_ns = now;
 	pace(e, end - pkt->offset, now);
-	if (!e->tail_due)
-		return;
-	e->tail_due = false;
-	e->tail_used = true;
-	e->loss_base_ns = now;
+	if (e->tail_due) {
+		e->tail_due = false;
+		e->tail_used = true;
+		e->loss_base_ns = now;
+	}
+	/* That was all: weft_engine_next() need not find out. */
+	if (e->snd_nxt == e->write_end + e->fin && !e->lost_bytes)
+		note_why(e, now);
 }
 
 static void probe_left(struct weft_engine *e, const struct weft_pkt *pkt,
@@ -1232,6 +1275,14 @@ u32 weft_engine_tick(struct weft_engine *e, u64 now)
 	if (now >= loss_ns(e))
 		expire_loss(e, now);
 	return 0;
+}
+
+/* All other times are further away when they begin. */
+bool weft_engine_is_calm(const struct weft_engine *e)
+{
+	return is_in(e, WEFT_FLOWING) && e->reorder_ns == WEFT_NEVER &&
+	       e->probe_ns == WEFT_NEVER && !e->pace_waits &&
+	       e->in_flight < ACK_SEGMENTS * e->params.mss;
 }
 
 u64 weft_engine_deadline(const struct weft_engine *e)

@@ -137,6 +137,7 @@ struct weft_params {
  *
  * @write_end: bytes below it may be sent
  * @fin: the stream ends at @write_end
+ * @awaited: somebody waits until the peer knows
  * @snd_una: bytes below it are acked; one more than @write_end when the end is
  * @snd_nxt: next byte never sent
  * @snd_limit: bytes below it the peer admits
@@ -168,6 +169,7 @@ struct weft_params {
  * @open_due: OPEN or OPENED is to be sent
  * @reset_due: RESET is to be sent
  * @ack_now: an acknowledgment is to be sent
+ * @opened_held: and that of OPENED is, but later
  * @tail_due: the tail-loss probe is to be sent
  * @tail_used: it was sent, and nothing was acked since
  * @probe_due: the window probe is to be sent
@@ -251,12 +253,14 @@ struct weft_engine {
 	u64	retransmitted;
 	u64	depart_ns;
 	bool	fin;
+	bool	awaited;
 
 	/* From here on private to engine.c and rtx.c. */
 	bool	opener;
 	bool	open_due;
 	bool	reset_due;
 	bool	ack_now;
+	bool	opened_held;
 	bool	tail_due;
 	bool	tail_used;
 	bool	probe_due;
@@ -366,6 +370,18 @@ void weft_engine_write(struct weft_engine *e, u64 end);
 /** weft_engine_shutdown() - the stream ends at what was written so far */
 void weft_engine_shutdown(struct weft_engine *e);
 
+/** weft_engine_await() - somebody waits until the peer has all, and the end */
+void weft_engine_await(struct weft_engine *e);
+
+/**
+ * weft_engine_hurry() - the program waits for the peer
+ *
+ * Of OPENED the peer is to hear with the first bytes; none are coming now.
+ *
+ * Return: true when an acknowledgment is to be sent for that reason.
+ */
+bool weft_engine_hurry(struct weft_engine *e);
+
 /**
  * weft_engine_abort() - to DEAD with @error; a RESET is the next packet, when
  * the peer knows of the flow or may know
@@ -462,6 +478,15 @@ static inline bool weft_engine_is_short(const struct weft_engine *e,
  */
 void weft_engine_sent(struct weft_engine *e, const struct weft_pkt *pkt,
 		      u32 plen, u64 now);
+
+/**
+ * weft_engine_is_calm() - is a timer good enough that is set?
+ *
+ * When true, a timer that was set for an earlier weft_engine_deadline() and
+ * fires within WEFT_ACK_DELAY_NS from now need not be set anew: no time that
+ * began since then is nearer.
+ */
+bool weft_engine_is_calm(const struct weft_engine *e);
 
 /** weft_engine_deadline() - when to call weft_engine_tick(), ns or WEFT_NEVER */
 u64 weft_engine_deadline(const struct weft_engine *e);

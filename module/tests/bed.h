@@ -120,6 +120,13 @@ static inline void bed_write(struct bed *bed, u64 bytes)
 	weft_engine_write(&bed->e, bed->e.write_end + bytes);
 }
 
+/* An acknowledgment that is held back was so long enough. */
+static inline void bed_answer(struct bed *bed)
+{
+	bed->e.ack_now |= bed->e.ack_ns != WEFT_NEVER;
+	bed->e.ack_ns = WEFT_NEVER;
+}
+
 /* An OPEN that was answered after BED_RTT. */
 static inline void bed_connect(struct bed *bed)
 {
@@ -129,6 +136,7 @@ static inline void bed_connect(struct bed *bed)
 	bed->now += BED_RTT;
 	bed_hear(bed, .kind = WEFT_OPENED, .echo = bed->pkt.time,
 		 .max_message = 100000);
+	bed_answer(bed);
 	bed_drain(bed);
 }
 
@@ -163,6 +171,7 @@ static inline void bed_in(struct bed *bed, enum weft_state state)
 		weft_engine_shutdown(&bed->e);
 	if (state == WEFT_ST_DEAD)
 		weft_engine_abort(&bed->e, ECONNABORTED);
+	bed_answer(bed);
 	bed_drain(bed);
 	if (state == WEFT_ST_DONE)
 		bed_hear(bed, .kind = WEFT_ACK, .ack = 1);

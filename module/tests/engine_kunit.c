@@ -70,7 +70,36 @@ static void engine_input__opened_makes_open(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bed->e.state, WEFT_ST_OPEN);
 	KUNIT_EXPECT_EQ(test, bed->e.rtt.srtt_ns, BED_RTT);
 	KUNIT_EXPECT_EQ(test, bed->e.peer_max_message, WEFT_MAX_MESSAGE_MIN);
-	/* The peer hears of it at once, and only once. */
+	/* The peer hears of it with the first bytes, or soon, and only once. */
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	KUNIT_EXPECT_EQ(test, weft_engine_deadline(&bed->e),
+			bed->now + WEFT_ACK_DELAY_NS);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	KUNIT_EXPECT_EQ(test, weft_engine_deadline(&bed->e), WEFT_NEVER);
+}
+
+static void engine_input__opened_is_acked_by_bytes(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPENING);
+
+	bed_hear(bed, .kind = WEFT_OPENED);
+	bed_write(bed, 100);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_FALSE(test, weft_engine_hurry(&bed->e));
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	KUNIT_EXPECT_EQ(test, bed->e.ack_ns, WEFT_NEVER);
+}
+
+static void engine_hurry__sends_what_is_held_back(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPENING);
+
+	KUNIT_EXPECT_FALSE(test, weft_engine_hurry(&bed->e));
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	bed_hear(bed, .kind = WEFT_OPENED);
+	KUNIT_EXPECT_TRUE(test, weft_engine_hurry(&bed->e));
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
 	KUNIT_EXPECT_EQ(test, weft_engine_deadline(&bed->e), WEFT_NEVER);
@@ -470,6 +499,100 @@ static void engine_input__one_end_only(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bed->e.rcv_nxt, 200);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
 	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 201);
+}
+
+static void engine_input__an_end_is_acked_by_an_end(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	KUNIT_EXPECT_EQ(test, WEFT_DO_EOF, bed_hear(bed, .kind = WEFT_CLOSE));
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	weft_engine_shutdown(&bed->e);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_CLOSE);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 1);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	KUNIT_EXPECT_EQ(test, bed->e.ack_ns, WEFT_NEVER);
+}
+
+static void engine_input__an_end_is_acked_soon(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_hear(bed, .kind = WEFT_CLOSE);
+	KUNIT_EXPECT_EQ(test, weft_engine_deadline(&bed->e),
+			bed->now + WEFT_ACK_DELAY_NS);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 1);
+}
+
+static void engine_input__an_end_that_is_awaited(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	struct bed *peer = bed_for(test, WEFT_ST_OPEN);
+
+	weft_engine_await(&bed->e);
+	weft_engine_shutdown(&bed->e);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_CLOSE);
+	KUNIT_EXPECT_TRUE(test, bed->pkt.flags & WEFT_F_PROMPT);
+	bed_hear(peer, .kind = WEFT_CLOSE, .flags = WEFT_F_PROMPT);
+	KUNIT_EXPECT_EQ(test, bed_next(peer), WEFT_ACK);
+}
+
+/* A timer that is set is good enough: nothing that begins is nearer. */
+static void engine_calm__no_deadline_is_nearer(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		u32 time;
+
+		bed_write(bed, 64);
+		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+		KUNIT_EXPECT_TRUE(test, weft_engine_is_calm(&bed->e));
+		KUNIT_EXPECT_GE(test, weft_engine_deadline(&bed->e),
+				bed->now + WEFT_ACK_DELAY_NS);
+		time = bed->pkt.time;
+		bed->now += BED_RTT / (i + 1);
+		bed_hear(bed, .kind = WEFT_DATA, .offset = 64 * i, .plen = 64,
+			 .ack = 64 * (i + 1), .echo = time);
+		KUNIT_EXPECT_TRUE(test, weft_engine_is_calm(&bed->e));
+		KUNIT_EXPECT_GE(test, weft_engine_deadline(&bed->e),
+				bed->now + WEFT_ACK_DELAY_NS);
+	}
+}
+
+static void engine_calm__not_where_time_is_short(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPENING);
+
+	KUNIT_EXPECT_FALSE(test, weft_engine_is_calm(&bed->e));
+	bed = bed_for(test, WEFT_ST_OPEN);
+	bed_write(bed, 4 * BED_MSS);
+	bed_drain(bed);
+	KUNIT_EXPECT_FALSE(test, weft_engine_is_calm(&bed->e));
+	bed = bed_for(test, WEFT_ST_OPEN);
+	bed->e.snd_limit = 0;
+	bed_write(bed, 4 * BED_MSS);
+	bed_drain(bed);
+	KUNIT_EXPECT_FALSE(test, weft_engine_is_calm(&bed->e));
+}
+
+/* After the last byte the engine has nothing to be asked. */
+static void engine_sent__leaves_it_idle(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		bed_write(bed, 64);
+		KUNIT_EXPECT_FALSE(test, weft_engine_is_idle(&bed->e));
+		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+		KUNIT_EXPECT_TRUE(test, weft_engine_is_idle(&bed->e));
+		bed_hear(bed, .kind = WEFT_ACK, .ack = 64 * (i + 1));
+		KUNIT_EXPECT_TRUE(test, weft_engine_is_idle(&bed->e));
+	}
 }
 
 static void engine_input__probe_is_answered_at_once(struct kunit *test)
@@ -1284,6 +1407,8 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_open__is_repeated_until_its_time),
 	KUNIT_CASE(engine_kick__sends_open_at_once),
 	KUNIT_CASE(engine_input__opened_makes_open),
+	KUNIT_CASE(engine_input__opened_is_acked_by_bytes),
+	KUNIT_CASE(engine_hurry__sends_what_is_held_back),
 	KUNIT_CASE(engine_input__opened_once_more_is_acked),
 	KUNIT_CASE(engine_accept__opened_is_repeated),
 	KUNIT_CASE(engine_input__any_packet_ends_accepted),
@@ -1306,6 +1431,12 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_input__nothing_beyond_the_limit),
 	KUNIT_CASE(engine_input__offsets_that_wrap_are_ignored),
 	KUNIT_CASE(engine_input__one_end_only),
+	KUNIT_CASE(engine_input__an_end_is_acked_by_an_end),
+	KUNIT_CASE(engine_input__an_end_is_acked_soon),
+	KUNIT_CASE(engine_input__an_end_that_is_awaited),
+	KUNIT_CASE(engine_calm__no_deadline_is_nearer),
+	KUNIT_CASE(engine_calm__not_where_time_is_short),
+	KUNIT_CASE(engine_sent__leaves_it_idle),
 	KUNIT_CASE(engine_input__probe_is_answered_at_once),
 	KUNIT_CASE(engine_admit__is_told_when_worth_a_packet),
 	KUNIT_CASE(engine_admit__a_wide_window_can_wait),
