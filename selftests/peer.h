@@ -273,13 +273,14 @@ static inline bool take_frame(struct peer *p, int ms)
 	return true;
 }
 
-/* The next frame that is for us, of any kind, lands in @in. */
+/* The next frame of our session, of any kind, lands in @in: none of another's. */
 static inline bool await_any(struct peer *p)
 {
 	long long end = now_ms() + DEADLINE_MS;
 
 	while (now_ms() < end)
-		if (take_frame(p, 100))
+		if (take_frame(p, 100) &&
+		    get_int_at(&p->in, AT_SESSION, 8) == p->session)
 			return true;
 	return false;
 }

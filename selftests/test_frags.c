@@ -235,20 +235,31 @@ TEST_F(frags, never_whole_are_given_up)
 }
 
 /* A node that fills what it may have costs another nothing. */
+static int limit_fragments(const char *bytes)
+{
+	int err = enter_end(END_B) ?:
+		  write_file("/proc/sys/net/weft/limits/fragments", bytes);
+
+	return leave_end(END_B) ?: err;
+}
+
 TEST_F(frags, flood_of_one_node_is_its_own_loss)
 {
 	long long before = count_of("drop_limit");
 	unsigned int i;
 
 	ASSERT_TRUE(meet(&self->other, self->sock, self->port));
+	/* So small that the flood is over before our own is too old. */
+	ASSERT_EQ(0, limit_fragments("1048576"));
 	SEND_PIECE(&self->peer, 1, 0, PIECE, 2000);
-	for (i = 0; i < 2000; i++)
+	for (i = 0; i < 500; i++)
 		SEND_PIECE(&self->other, 100 + i, 0, PIECE, 65000);
 	for (i = 0; i < 60; i++)
 		SEND_PIECE(&self->other, 5000, i * PIECE, PIECE, 65000);
 	SEND_PIECE(&self->peer, 1, 1000, PIECE, 2000);
 	EXPECT_WHOLE(1, 2000);
 	EXPECT_LT(before, count_of("drop_limit"));
+	EXPECT_EQ(0, limit_fragments("4194304"));
 }
 
 /* Of many that have little each, none has as much as may be taken from one. */
