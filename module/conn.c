@@ -1058,20 +1058,34 @@ static noinline u32 ask_about_ranges(struct weft_conn *conn,
 	return weft_engine_input(&conn->engine, pkt, ranges, nr, now);
 }
 
+/* What a packet was looked up for; also skb->cb in a socket's backlog. */
+struct backlog_cb {
+	const struct weft_conn *conn;
+	const struct weft_node *node;
+};
+
+/* Is the flow still the one that the packet was for? */
+static bool is_same_flow(const struct weft_conn *conn,
+			 const struct backlog_cb *of,
+			 const struct weft_pkt *pkt)
+{
+	return conn && conn == of->conn && conn->node == of->node &&
+	       conn->linked && conn->key.flow == pkt->flow;
+}
+
 /*
  * A packet of @of's flow. Takes skb. Since it was looked up a failed connect
- * may have ended that flow, and another begun a new one: @of may be void and
- * is only compared.
+ * may have ended that flow, and another begun a new one, or the flow may have
+ * moved to another session: what @of points to may be void and is only compared.
  */
-static void input(struct sock *sk, const struct weft_conn *of,
+static void input(struct sock *sk, const struct backlog_cb *of,
 		  struct sk_buff *skb, struct weft_pkt *pkt)
 {
 	struct weft_conn *conn = conn_of(sk);
 	u64 now = ktime_get_ns();
 	u32 todo;
 
-	if (!conn || conn != of || !conn->linked ||
-	    conn->key.flow != pkt->flow) {
+	if (!is_same_flow(conn, of, pkt)) {
 		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_flow);
 		return;
 	}
@@ -1096,11 +1110,6 @@ static void input(struct sock *sk, const struct weft_conn *of,
 	obey(sk, todo, now);
 }
 
-/* skb->cb in a socket's backlog. */
-struct backlog_cb {
-	const struct weft_conn *conn;
-};
-
 static struct backlog_cb *backlog_cb(struct sk_buff *skb)
 {
 	return (struct backlog_cb *)skb->cb;
@@ -1108,7 +1117,7 @@ static struct backlog_cb *backlog_cb(struct sk_buff *skb)
 
 int weft_conn_backlog_rcv(struct sock *sk, struct sk_buff *skb)
 {
-	const struct weft_conn *of = backlog_cb(skb)->conn;
+	const struct backlog_cb of = *backlog_cb(skb);
 	struct weft_conn *conn = conn_of(sk);
 	struct weft_pkt pkt;
 
@@ -1119,7 +1128,7 @@ int weft_conn_backlog_rcv(struct sock *sk, struct sk_buff *skb)
 		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_memory);
 		return 0;
 	}
-	input(sk, of, skb, &pkt);
+	input(sk, &of, skb, &pkt);
 	return 0;
 }
 
@@ -1143,6 +1152,7 @@ static struct weft_conn *lookup_flow(struct weft_node *node,
 static void receive_owned(struct weft_conn *conn, struct weft_node *node,
 			  struct sk_buff *skb, const struct weft_pkt *pkt)
 {
+	const struct backlog_cb of = { .conn = conn, .node = node };
 	struct sock *sk = conn->sk;
 	struct weft_pkt own = *pkt;
 	/* Bytes of a window, and acknowledgments of what is sent meanwhile. */
@@ -1151,9 +1161,9 @@ static void receive_owned(struct weft_conn *conn, struct weft_node *node,
 
 	weft_fault_delay();
 	bh_lock_sock(sk);
-	backlog_cb(skb)->conn = conn;
+	*backlog_cb(skb) = of;
 	if (!sock_owned_by_user(sk))
-		input(sk, conn, skb, &own);
+		input(sk, &of, skb, &own);
 	else if (sk_add_backlog(sk, skb, limit))
 		weft_drop(node->wn, skb, WEFT_STAT_drop_backlog);
 	bh_unlock_sock(sk);
@@ -1253,15 +1263,59 @@ static void node_is_up(struct sock *sk)
 	weft_conn_push(sk);
 }
 
+/* Has the other end forgotten us before it can have done anything for us? */
+static bool can_start_anew(const struct weft_conn *conn)
+{
+	switch (conn->engine.state) {
+	case WEFT_ST_IDLE:
+		break;
+	case WEFT_ST_OPENING:
+		/* Bytes of OPEN may have been taken: not twice. */
+		if (conn->tx_end)
+			return false;
+		break;
+	default:
+		return false;
+	}
+	return READ_ONCE(conn->node->error) == ECONNRESET;
+}
+
+/* A flow that is not open yet goes on in a new session with the same node. */
+static int start_anew(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+	struct weft_node *old = conn->node, *node;
+	int err;
+
+	node = weft_node_get(old->wn, &old->addr,
+			     weft_sk(sk)->scope ?: sk->sk_bound_dev_if);
+	if (IS_ERR(node))
+		return PTR_ERR(node);
+	unlink_conn(conn, WEFT_MARK_RESET);
+	conn->key.node = (unsigned long)node;
+	conn->key.flow = weft_node_new_flow(node);
+	conn->node = node;
+	err = link_conn(conn);
+	weft_node_put(old);
+	if (err)
+		return err;
+	weft_engine_kick(&conn->engine, ktime_get_ns());
+	weft_conn_push(sk);
+	return 0;
+}
+
 /* The node is gone, and with it every way to tell the peer. */
 static void node_is_down(struct sock *sk)
 {
 	struct weft_conn *conn = conn_of(sk);
+	int error = READ_ONCE(conn->node->error);
 
 	if (!conn->linked ||
 	    READ_ONCE(conn->node->state) != WEFT_NODE_DEAD)
 		return;
-	weft_engine_abort(&conn->engine, READ_ONCE(conn->node->error));
+	if (can_start_anew(conn) && !start_anew(sk))
+		return;
+	weft_engine_abort(&conn->engine, error);
 	die(sk);
 }
 
@@ -1426,6 +1480,7 @@ void weft_conn_disconnect(struct sock *sk)
 int weft_conn_accept(struct sock *child, struct weft_node *node,
 		     struct sk_buff *skb, const struct weft_pkt *pkt)
 {
+	struct backlog_cb of = { .node = node };
 	struct weft_sock *wsk = weft_sk(child);
 	struct weft_pkt own = *pkt;
 	struct weft_conn *conn;
@@ -1437,6 +1492,7 @@ int weft_conn_accept(struct sock *child, struct weft_node *node,
 		weft_drop(node->wn, skb, WEFT_STAT_drop_memory);
 		return -ENOMEM;
 	}
+	of.conn = conn;
 	wsk->conn = conn;
 	wsk->road = WEFT_ROAD_WIRE;
 	wsk->addr = weft_net_address(node->wn);
@@ -1451,7 +1507,7 @@ int weft_conn_accept(struct sock *child, struct weft_node *node,
 		weft_drop(node->wn, skb, WEFT_STAT_drop_state);
 	} else {
 		weft_count(node->wn, WEFT_STAT_opens_passive, 1);
-		input(child, conn, skb, &own);
+		input(child, &of, skb, &own);
 		if (conn->engine.rcv_nxt)
 			weft_count(node->wn, WEFT_STAT_opens_early, 1);
 	}
