@@ -42,6 +42,9 @@ struct weft_bucket {
 	struct hlist_head	socks;
 };
 
+/* Lists of nodes by place and by their id of the session. */
+#define WEFT_REMOTE_BITS	8
+
 #define WEFT_SOCK_BUCKET_BITS	8
 #define WEFT_SOCK_BUCKETS	(1 << WEFT_SOCK_BUCKET_BITS)
 
@@ -56,6 +59,8 @@ struct weft_bucket {
  * @secret: keys the session ids; never changes
  * @nodes: other nodes by address (node.c); RCU, writers under @nodes_lock
  * @sessions: the same by our session id (node.c)
+ * @remotes: those that have a place, by that and their session id (node.c);
+ *	RCU, writers under @nodes_lock
  * @node_list: the same, oldest first
  * @nr_nodes: entries of @nodes
  * @nr_asking: of these, such as nobody has answered for
@@ -90,6 +95,7 @@ struct weft_net {
 
 	struct rhashtable	nodes;
 	struct rhashtable	sessions;
+	struct hlist_head	remotes[1 << WEFT_REMOTE_BITS];
 	struct list_head	node_list;
 	spinlock_t		nodes_lock;
 	atomic_t		nr_nodes;

@@ -2,6 +2,7 @@
 /* Other nodes: who is known, in which state, and for how long. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/etherdevice.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <net/sch_generic.h>
@@ -14,10 +15,10 @@
 #include "trace.h"
 
 /* Nobody has spoken for so long, and no flow needs the node: forget it. */
-#define IDLE_SEC	600
+#define IDLE_NS		(600LL * NSEC_PER_SEC)
 #define AGEING_DELAY	(60 * HZ)
 /* A node that we speak to, and hear nothing of from there, may have moved. */
-#define DEAF_SEC	3
+#define DEAF_NS		(3LL * NSEC_PER_SEC)
 /* A probed node answers within this time, to one of some probes, or is gone. */
 #define PROBE_DELAY	HZ
 #define PROBES		4
@@ -52,6 +53,52 @@ struct weft_node *weft_node_find(struct weft_net *wn,
 struct weft_node *weft_node_find_id(struct weft_net *wn, u64 local_id)
 {
 	return rhashtable_lookup_fast(&wn->sessions, &local_id, by_id_params);
+}
+
+/* Whoever chooses ids can fill the list of a place of its own alone. */
+static struct hlist_head *remote_list(struct weft_net *wn, const u8 *mac,
+				      u64 remote_id)
+{
+	u64 hash = siphash_2u64(ether_addr_to_u64(mac), remote_id,
+				&wn->secret);
+
+	return &wn->remotes[hash >> (64 - WEFT_REMOTE_BITS)];
+}
+
+struct weft_node *weft_node_find_remote(struct weft_net *wn,
+					const struct net_device *dev,
+					const u8 *mac, u64 remote_id)
+{
+	struct weft_node *node;
+
+	hlist_for_each_entry_rcu(node, remote_list(wn, mac, remote_id),
+				 by_remote) {
+		bool match;
+
+		if (READ_ONCE(node->remote_id) != remote_id)
+			continue;
+		spin_lock_bh(&node->lock);
+		match = node->state == WEFT_NODE_UP &&
+			node->remote_id == remote_id && node->dev == dev &&
+			ether_addr_equal(node->mac, mac);
+		spin_unlock_bh(&node->lock);
+		if (match)
+			return node;
+	}
+	return NULL;
+}
+
+/* The other end's id or its place is another: both locks are held. */
+static void set_remote(struct weft_node *node, u64 remote_id)
+{
+	struct weft_net *wn = node->wn;
+
+	lockdep_assert_held(&wn->nodes_lock);
+	lockdep_assert_held(&node->lock);
+	WRITE_ONCE(node->remote_id, remote_id);
+	hlist_del_init_rcu(&node->by_remote);
+	hlist_add_head_rcu(&node->by_remote,
+			   remote_list(wn, node->mac, remote_id));
 }
 
 /* A cache of its own: the allocator reports every node that a bug leaves. */
@@ -140,8 +187,8 @@ static void leave_place(struct weft_node *node)
 static void take_place(struct weft_node *node, const struct weft_place *place)
 {
 	lockdep_assert_held(&node->lock);
-	node->remote_id = place->remote_id;
 	memcpy(node->mac, place->mac, sizeof(node->mac));
+	set_remote(node, place->remote_id);
 	WRITE_ONCE(node->frame, place->frame);
 	WRITE_ONCE(node->version, place->version);
 	if (place->confirmed)
@@ -184,6 +231,7 @@ static void remove_node(struct weft_net *wn, struct weft_node *node)
 	lockdep_assert_held(&wn->nodes_lock);
 	rhashtable_remove_fast(&wn->sessions, &node->by_id, by_id_params);
 	rhashtable_remove_fast(&wn->nodes, &node->by_addr, by_addr_params);
+	hlist_del_init_rcu(&node->by_remote);
 	list_del_rcu(&node->list);
 	atomic_dec(&wn->nr_nodes);
 }
@@ -295,10 +343,16 @@ static bool is_question_due(struct weft_node *node, int *error,
 	return false;
 }
 
+/* Others write such times meanwhile: then it was just now, or less. */
+static s64 ns_since(u64 then)
+{
+	return ktime_get_coarse_boottime_ns() - then;
+}
+
 static bool is_forgotten(const struct weft_node *node)
 {
 	return is_idle(node) &&
-	       ktime_get_boottime_seconds() - node->used >= IDLE_SEC;
+	       ns_since(READ_ONCE(node->used)) >= IDLE_NS;
 }
 
 static bool is_probe_over(const struct weft_node *node)
@@ -360,7 +414,7 @@ static struct weft_node *alloc_node(struct weft_net *wn,
 	INIT_LIST_HEAD(&node->flows);
 	INIT_LIST_HEAD(&node->frags);
 	timer_setup(&node->timer, timer_expired, 0);
-	node->used = ktime_get_boottime_seconds();
+	node->used = ktime_get_coarse_boottime_ns();
 	weft_net_use_address(wn);
 	return node;
 }
@@ -639,12 +693,17 @@ bool weft_node_adopt(struct weft_node *node, u64 local_id,
 
 void weft_node_confirm(struct weft_node *node, u64 remote_id)
 {
-	spin_lock_bh(&node->lock);
+	struct weft_net *wn = node->wn;
+
+	spin_lock_bh(&wn->nodes_lock);
+	spin_lock(&node->lock);
 	if (node->state == WEFT_NODE_UP && !node->confirmed) {
-		node->remote_id = remote_id ?: node->remote_id;
+		if (remote_id && remote_id != node->remote_id)
+			set_remote(node, remote_id);
 		WRITE_ONCE(node->confirmed, true);
 	}
-	spin_unlock_bh(&node->lock);
+	spin_unlock(&node->lock);
+	spin_unlock_bh(&wn->nodes_lock);
 }
 
 void weft_node_alive(struct weft_node *node)
@@ -704,14 +763,14 @@ void weft_node_seek(struct weft_node *node)
 
 void weft_node_spoke(struct weft_node *node)
 {
-	time64_t now = ktime_get_boottime_seconds();
-	time64_t since = READ_ONCE(node->waiting);
+	u64 now = ktime_get_coarse_boottime_ns();
+	u64 since = READ_ONCE(node->waiting);
 
 	if (READ_ONCE(node->used) != now)
 		WRITE_ONCE(node->used, now);
 	if (!since)
 		WRITE_ONCE(node->waiting, now);
-	else if (now - since >= DEAF_SEC)
+	else if (ns_since(since) >= DEAF_NS)
 		weft_node_seek(node);
 }
 
@@ -727,7 +786,7 @@ void weft_node_ask_anew(struct weft_node *node)
 	      rehash(node, draw_id());
 	if (ask) {
 		leave_place(node);
-		node->remote_id = 0;
+		set_remote(node, 0);
 		set_state(node, WEFT_NODE_ASKING);
 		count_asking(node);
 		open_question(node);

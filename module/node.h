@@ -99,8 +99,8 @@ struct weft_place {
  *	in @frag_bytes of memory; weft_net.frags_lock
  * @timer: next question while one is open; else the end of a probe; else
  *	ageing.
- * @used: seconds since boot (sleep counts) of the last packet either way;
- *	racy, for ageing.
+ * @used: coarse ns since boot (sleep counts) of the last packet either way;
+ *	racy, for ageing, and to find who was silent longest.
  * @waiting: likewise, of the first packet sent since one came from the node's
  *	place; 0: none was.
  */
@@ -108,6 +108,7 @@ struct weft_node {
 	struct rhash_head	by_addr;
 	struct rhash_head	by_id;
 	struct list_head	list;		/* weft_net.node_list */
+	struct hlist_node	by_remote;	/* weft_net.remotes */
 	refcount_t		ref;
 	struct rcu_head		rcu;
 	struct weft_net		*wn;
@@ -137,8 +138,8 @@ struct weft_node {
 	unsigned int		nr_pending;
 	struct list_head	flows;
 	unsigned int		nr_flows;
-	time64_t		used;
-	time64_t		waiting;
+	u64			used;
+	u64			waiting;
 	struct timer_list	timer;
 	atomic_t		dgram_id;
 	struct list_head	frags;
@@ -220,7 +221,7 @@ void weft_node_set_mark(struct weft_node *node, u64 flow, bool ours,
 /** weft_node_heard() - a packet of the node came; from its place? */
 static inline void weft_node_heard(struct weft_node *node, bool at_place)
 {
-	time64_t now = ktime_get_boottime_seconds();
+	u64 now = ktime_get_coarse_boottime_ns();
 
 	if (READ_ONCE(node->used) != now)
 		WRITE_ONCE(node->used, now);
@@ -255,6 +256,17 @@ void weft_node_leave_device(struct weft_net *wn, struct net_device *dev);
 
 /** weft_node_find_id() - by our session id, borrowed under RCU */
 struct weft_node *weft_node_find_id(struct weft_net *wn, u64 local_id);
+
+/**
+ * weft_node_find_remote() - by its session id, of a node that is UP at a place
+ *
+ * Costs little, however many are asked for that are none. BH.
+ *
+ * Return: borrowed under RCU.
+ */
+struct weft_node *weft_node_find_remote(struct weft_net *wn,
+					const struct net_device *dev,
+					const u8 *mac, u64 remote_id);
 
 /**
  * weft_node_make() - a node that introduced itself, UP at once; BH

@@ -237,43 +237,20 @@ void weft_session_here(struct weft_net *wn, struct sk_buff *skb,
 		weft_drop(wn, skb, why);
 }
 
-/* The UP node at the place of this frame that calls its session @id. */
-static struct weft_node *find_by_remote_id(struct weft_net *wn,
-					   const struct sk_buff *skb, u64 id)
-{
-	const u8 *mac = eth_hdr(skb)->h_source;
-	struct weft_node *node;
-
-	if (!id)
-		return NULL;
-	list_for_each_entry_rcu(node, &wn->node_list, list) {
-		bool match;
-
-		if (READ_ONCE(node->remote_id) != id)
-			continue;
-		spin_lock_bh(&node->lock);
-		match = node->state == WEFT_NODE_UP && node->remote_id == id &&
-			node->dev == skb->dev &&
-			ether_addr_equal(node->mac, mac);
-		spin_unlock_bh(&node->lock);
-		if (match)
-			return node;
-	}
-	return NULL;
-}
-
 void weft_session_bad(struct weft_net *wn, struct sk_buff *skb,
 		      const struct weft_pkt *pkt)
 {
-	struct weft_node *node;
+	struct weft_node *node = NULL;
 
-	if (!weft_quota_allow(&wn->rate_echo)) {
-		weft_drop(wn, skb, WEFT_STAT_drop_rate);
-		return;
-	}
-	node = find_by_remote_id(wn, skb, pkt->bad);
+	if (pkt->bad)
+		node = weft_node_find_remote(wn, skb->dev,
+					     eth_hdr(skb)->h_source, pkt->bad);
 	if (!node) {
 		weft_drop(wn, skb, WEFT_STAT_drop_session);
+		return;
+	}
+	if (!weft_quota_allow(&wn->rate_echo)) {
+		weft_drop(wn, skb, WEFT_STAT_drop_rate);
 		return;
 	}
 	if (READ_ONCE(node->confirmed))

@@ -76,6 +76,24 @@ FIXTURE_TEARDOWN(forgotten)
 	close(self->fd);
 }
 
+/* Any number of those that are not does not hide one that is. */
+TEST_F(forgotten, among_many_that_are_forged)
+{
+	struct frame f;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		begin(&self->peer, &f, BADSESSION, 0);
+		put_int(&f, self->peer.session ^ (i + 1), BAD_BYTES);
+		f.header_end = f.len;
+		seal(&f);
+		ASSERT_EQ(0, emit(&self->peer, &f));
+	}
+	ASSERT_EQ(0, forget(&self->peer));
+	ASSERT_TRUE(wait_all_events(self->open, POLLERR));
+	EXPECT_EQ(ECONNRESET, get_int(self->open, SO_ERROR));
+}
+
 TEST_F(forgotten, what_was_not_open_opens_in_the_next_session)
 {
 	ASSERT_EQ(EINPROGRESS, ERR(connect_to(self->fd, &self->addr)));
