@@ -284,7 +284,8 @@ static void introduce_ahead(struct weft_node *node, const struct way *way)
 static u32 segment_of(const struct way *way, const struct sk_buff *skb,
 		      const struct weft_pkt *pkt, u32 mss)
 {
-	if (pkt->kind == WEFT_DGRAM)
+	/* A device may shrink at any moment; it is then left, but not yet. */
+	if (pkt->kind == WEFT_DGRAM && way->frame > WEFT_HLEN_DGRAM)
 		mss = way->frame - WEFT_HLEN_DGRAM;
 	else if (pkt->kind != WEFT_DATA)
 		mss = skb->len;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What all algorithms of congestion control have in common. */
+#include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/string.h>
@@ -21,18 +22,16 @@ static const struct weft_cc_ops *const algorithms[] = {
 	&weft_cc_rate, &weft_cc_cubic, &weft_cc_delay,
 };
 
-#define NR_ALGORITHMS	(sizeof(algorithms) / sizeof(algorithms[0]))
-
 const struct weft_cc_ops *weft_cc_at(unsigned int i)
 {
-	return i < NR_ALGORITHMS ? algorithms[i] : NULL;
+	return i < ARRAY_SIZE(algorithms) ? algorithms[i] : NULL;
 }
 
 const struct weft_cc_ops *weft_cc_find(const char *name)
 {
 	unsigned int i;
 
-	for (i = 0; i < NR_ALGORITHMS; i++)
+	for (i = 0; i < ARRAY_SIZE(algorithms); i++)
 		if (!strcmp(algorithms[i]->name, name))
 			return algorithms[i];
 	return NULL;

@@ -4,6 +4,7 @@
  * that are common come first on the way down; on the way up halves, until what
  * passes and what does not are near each other.
  */
+#include <linux/kernel.h>
 #include <linux/minmax.h>
 
 #include "mss.h"
@@ -31,7 +32,7 @@ void weft_mss_blocked(struct weft_mss *m, u64 now)
 	unsigned int i;
 
 	m->trial = 0;
-	for (i = 0; i < sizeof(common) / sizeof(common[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(common); i++) {
 		if (common[i] >= m->now)
 			continue;
 		m->high = m->now;
