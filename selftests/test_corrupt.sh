@@ -30,11 +30,20 @@ check=/sys/module/weft/parameters/check
 # Wrong bytes, or no end: anything but the file.
 red_without_the_check()
 {
-	! cross A B $((8 << 20)) 60
+	! cross A B @$((8 << 20)) 60
 }
 
+# Pages of a file that are sent, lost, and sent again, are nobody's to write to.
+file_is_whole() { [ "$(sha256sum <file)" = "$sum" ]; }
+
+head -c 4000001 /dev/urandom >file
+chmod 444 file
+sum=$(sha256sum <file)
+
 net_hop -r 100 -s 7
-tap_case "${mb}_MiB_arrive_exactly" cross A B $((mb << 20)) 500
+tap_case "${mb}_MiB_arrive_exactly" cross A B @$((mb << 20)) 500
+tap_case "a_file_by_sendfile_arrives_exactly" cross A B file 500 -f
+tap_case "the_file_is_what_it_was" file_is_whole
 tap_case "drop_check_counts_at_both_ends" checks_failed
 echo N >$check
 tap_case "without_the_check_they_do_not" red_without_the_check

@@ -17,7 +17,7 @@ over_veth()
 	start B "$WEFT_BIN/sniff" b0 >sniffed
 	pid=$started
 	until_true 10000 has_line sniffed ready || rc=1
-	cross A B $bytes 200 -w 60000 || rc=1
+	cross A B @$bytes 200 -w 60000 || rc=1
 	kill $pid
 	wait $pid
 	cat sniffed
@@ -27,7 +27,7 @@ over_veth()
 over_tap()
 {
 	local rc=0
-	cross A B $bytes 200 -w 60000 || rc=1
+	cross A B @$bytes 200 -w 60000 || rc=1
 	kill $hop
 	wait $hop
 	cat hopped

@@ -26,15 +26,15 @@ sniffed()
 	start B "$WEFT_BIN/sniff" b0 >sniff.b
 	b=$started
 	until_true 10000 has_line sniff.a ready && until_true 10000 has_line sniff.b ready || rc=1
-	cross A B $bytes 500 || rc=1
+	cross A B @$bytes 500 || rc=1
 	kill $a $b
 	wait $a $b
 	cat sniff.a sniff.b
 	[ $rc = 0 ] && [ "$(field frames sniff.a)" -gt 0 ] && [ "$(field frames sniff.b)" -gt 0 ]
 }
 
-tap_case "${mb}_MiB_arrive_exactly" cross A B $bytes 500
+tap_case "${mb}_MiB_arrive_exactly" cross A B @$bytes 500
 tap_case "frames_were_lost_on_the_way" was_lossy
-tap_case "${mb}_MiB_arrive_exactly_the_other_way" cross B A $bytes 500
+tap_case "${mb}_MiB_arrive_exactly_the_other_way" cross B A @$bytes 500
 tap_case "${mb}_MiB_arrive_exactly_with_every_skb_cloned" sniffed
 tap_done

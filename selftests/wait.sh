@@ -50,14 +50,15 @@ start()
 	started=$!
 }
 
-# cross FROM TO BYTES SECONDS [OPTION...]: so many bytes arrive exactly; the options are the sender's.
+# cross FROM TO @BYTES|FILE SECONDS [OPTION...]: they arrive exactly; the options are the sender's.
 cross()
 {
-	local from=$1 to=$2 to_addr="WEFT_ADDR_$2" bytes=$3 seconds=$4 server
+	local from=$1 to=$2 to_addr="WEFT_ADDR_$2" what=$3 seconds=$4 bytes=${3#@} server
 	shift 4
+	[ "$what" != "$bytes" ] || bytes=$(stat -c %s "$what")
 	start "$to" timeout "$seconds" "$XFER" recv 7000 - >received 2>recv.err
 	server=$started
-	NS "$from" timeout "$seconds" "$XFER" "$@" send "${!to_addr}" 7000 "@$bytes" >sent || return 1
+	NS "$from" timeout "$seconds" "$XFER" "$@" send "${!to_addr}" 7000 "$what" >sent || return 1
 	wait $server || { cat recv.err; return 1; }
 	cat sent received
 	[ "$(cut -d' ' -f2 received)" = "$bytes" ] && [ "$(cut -d' ' -f1 sent)" = "$(cut -d' ' -f1 received)" ]

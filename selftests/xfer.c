@@ -20,12 +20,13 @@
  *	-t	TCP and UDP		-q	SEQPACKET, not STREAM
  *	-6	INET6 naming		-1	connect once: no second try
  *	-p	show progress		-n N	serve N connections, then end
- *	-w N	write N bytes at a time
+ *	-w N	write N bytes at a time	-f	send a file by sendfile()
  */
 #include <arpa/inet.h>
 #include <err.h>
 #include <netinet/in.h>
 #include <stdint.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -44,6 +45,7 @@ static struct {
 	bool inet6;
 	bool once;
 	bool progress;
+	bool sendfile;
 	long connections;
 	size_t piece;
 } opt = { .connections = -1, .piece = BUF_BYTES };
@@ -239,12 +241,26 @@ static void source_open(struct source *src, const char *name)
 static ssize_t source_read(struct source *src, unsigned char *buf, size_t len)
 {
 	if (src->file != NO_FILE)
-		return read(src->file, buf, len);
+		return pread(src->file, buf, len, src->offset);
 	if (len > src->bytes - src->offset)
 		len = src->bytes - src->offset;
 	pattern_fill(buf, len, 1, src->offset);
-	src->offset += len;
 	return len;
+}
+
+/* @len bytes, which were read into @buf, to a socket. */
+static void source_send(struct source *src, int fd, const void *buf, size_t len)
+{
+	off_t at = src->offset, end = at + len;
+
+	src->offset = end;
+	if (!opt.sendfile || src->file == NO_FILE) {
+		write_fully(fd, buf, len);
+		return;
+	}
+	while (at < end)
+		if (sendfile(fd, src->file, &at, end - at) <= 0)
+			fail("sendfile");
 }
 
 /* The peer's end says that it has read everything. */
@@ -271,7 +287,7 @@ static int do_send(char **arg)
 	count_start(&count);
 	while ((n = source_read(&src, buf, opt.piece)) > 0) {
 		count_add(&count, buf, n);
-		write_fully(fd, buf, n);
+		source_send(&src, fd, buf, n);
 	}
 	wait_for_the_end(fd);
 	count_end(&count);
@@ -445,7 +461,7 @@ static void parse_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "+tq61pn:w:")) != -1) {
+	while ((c = getopt(argc, argv, "+tq61pfn:w:")) != -1) {
 		switch (c) {
 		case 't':
 			opt.tcp = true;
@@ -461,6 +477,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'p':
 			opt.progress = true;
+			break;
+		case 'f':
+			opt.sendfile = true;
 			break;
 		case 'n':
 			opt.connections = atol(optarg);
@@ -484,5 +503,5 @@ int main(int argc, char **argv)
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (argc > commands[i].args && !strcmp(argv[0], commands[i].name))
 			return commands[i].fn(argv + 1);
-	errx(EINVAL, "usage: xfer [-tq61p] [-n N] [-w N] recv|send|echo-server|echo-client|dgram-recv|dgram-send|dgram-flood|watch|keep|hold ...");
+	errx(EINVAL, "usage: xfer [-tq61pf] [-n N] [-w N] recv|send|echo-server|echo-client|dgram-recv|dgram-send|dgram-flood|watch|keep|hold ...");
 }
