@@ -16,6 +16,7 @@
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #include "weft_test.h"
 
@@ -44,6 +45,12 @@ struct call {
 	int result[ENDS];
 };
 
+/* A connect() to be made. */
+struct waiting {
+	int fd;
+	const struct addr *to;
+};
+
 struct scene {
 	int fd;
 	int file;
@@ -56,6 +63,27 @@ static long call_recv(void *arg)
 	char byte;
 
 	return recv(scene->fd, &byte, 1, 0);
+}
+
+static long call_recv_all(void *arg)
+{
+	const struct scene *scene = arg;
+	char bytes[100];
+
+	return recv(scene->fd, bytes, sizeof(bytes), MSG_WAITALL);
+}
+
+static long call_recvmmsg(void *arg)
+{
+	const struct scene *scene = arg;
+	char bytes[2];
+	struct iovec iov[2] = { { bytes, 1 }, { bytes + 1, 1 } };
+	struct mmsghdr msgs[2] = {
+		{ .msg_hdr = { .msg_iov = &iov[0], .msg_iovlen = 1 } },
+		{ .msg_hdr = { .msg_iov = &iov[1], .msg_iovlen = 1 } },
+	};
+
+	return recvmmsg(scene->fd, msgs, 2, 0, NULL);
 }
 
 static long call_readv(void *arg)
@@ -89,6 +117,25 @@ static long call_send(void *arg)
 	const struct scene *scene = arg;
 
 	return send(scene->fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+}
+
+static long call_writev(void *arg)
+{
+	static char bytes[1000];
+	const struct scene *scene = arg;
+	struct iovec iov[2] = { { bytes, 500 }, { bytes + 500, 500 } };
+
+	return writev(scene->fd, iov, 2);
+}
+
+static long call_sendmmsg(void *arg)
+{
+	static char bytes[1000];
+	const struct scene *scene = arg;
+	struct iovec iov = { bytes, sizeof(bytes) };
+	struct mmsghdr msg = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
+
+	return sendmmsg(scene->fd, &msg, 1, MSG_NOSIGNAL);
 }
 
 static long call_sendfile(void *arg)
@@ -152,9 +199,16 @@ static long call_epoll(void *arg)
 /* Errno is negative here, what a call returns is not. */
 static const struct call calls[] = {
 	{ "recv", call_recv, .result = { -EINTR, -EAGAIN, 0, 0 } },
+	{ "recv of all", call_recv_all, .result = { -EINTR, -EAGAIN, 0, 0 } },
+	/* The end is a message without bytes, as often as it is asked for. */
+	{ "recvmmsg", call_recvmmsg, .result = { -EINTR, -EAGAIN, 2, 2 } },
 	{ "readv", call_readv, .result = { -EINTR, -EAGAIN, 0, 0 } },
 	{ "splice", call_splice, .result = { -EINTR, -EAGAIN, 0, 0 } },
 	{ "send", call_send, .full = true,
+	  .result = { -EINTR, -EAGAIN, -ECONNRESET, -EPIPE } },
+	{ "writev", call_writev, .full = true,
+	  .result = { -EINTR, -EAGAIN, -ECONNRESET, -EPIPE } },
+	{ "sendmmsg", call_sendmmsg, .full = true,
 	  .result = { -EINTR, -EAGAIN, -ECONNRESET, -EPIPE } },
 	{ "sendfile", call_sendfile, .full = true,
 	  .result = { -EINTR, -EAGAIN, -ECONNRESET, -EPIPE } },
@@ -277,7 +331,7 @@ TEST_F_TIMEOUT(wakeups, every_call_at_every_end, 300)
 	const struct call *call;
 	enum end_of_sleep end;
 
-	for (call = calls; call < calls + sizeof(calls) / sizeof(*calls); call++) {
+	for (call = calls; call < calls + ARRAY_SIZE(calls); call++) {
 		for (end = 0; end < ENDS; end++) {
 			if (call->listener && end == PEER_CLOSE)
 				continue;
@@ -288,6 +342,287 @@ TEST_F_TIMEOUT(wakeups, every_call_at_every_end, 300)
 			}
 		}
 	}
+}
+
+/* --- connect, close and datagrams --- */
+
+static long call_connect(void *arg)
+{
+	const struct waiting *waiting = arg;
+
+	return connect_to(waiting->fd, waiting->to);
+}
+
+/* A listener whose backlog is full. Return: of whom it is full, or -1. */
+static int fill_backlog(int type, int *lis, struct addr *addr)
+{
+	*lis = listener(END_B, type, 0, addr);
+	return *lis < 0 ? -1 : connected(type, addr);
+}
+
+/* Return: what connect() did, as sleep_once() says it. */
+static int connect_once(enum end_of_sleep end, int type, bool accepts)
+{
+	struct waiting waiting;
+	struct addr addr;
+	struct task task;
+	int lis, first, result = 1000;
+
+	first = fill_backlog(type, &lis, &addr);
+	if (first < 0)
+		return 1002;
+	waiting = (struct waiting){ end_socket(END_A, type), &addr };
+	if (end == TIMEOUT)
+		set_timeouts(waiting.fd, SLEEP_MS);
+	task_start(&task, call_connect, &waiting);
+	if (end == TIMEOUT || task_wait_asleep(&task)) {
+		if (end == SIGNAL)
+			syscall(SYS_tgkill, getpid(), task.tid, SIGUSR1);
+		else if (accepts)
+			close(accepted(lis));
+		else if (end == PEER_CLOSE)
+			CLOSE(lis);
+		result = 1001;
+	}
+	if (task_join(&task) && result == 1001)
+		result = task.result < 0 ? -task.error : 0;
+	close(waiting.fd);
+	close(first);
+	close(lis);
+	return result;
+}
+
+/* What its own shutdown does to it is test_listen's. */
+TEST_F_TIMEOUT(wakeups, connect_at_every_end, 120)
+{
+	int full = expected(variant->type == SOCK_STREAM ?
+			    EX_STREAM_CONNECT_FULL : EX_SEQPACKET_CONNECT_FULL);
+
+	EXPECT_EQ(-EINTR, connect_once(SIGNAL, variant->type, false));
+	EXPECT_EQ(-full, connect_once(TIMEOUT, variant->type, false));
+	EXPECT_EQ(-ECONNREFUSED, connect_once(PEER_CLOSE, variant->type, false));
+	EXPECT_EQ(0, connect_once(PEER_CLOSE, variant->type, true));
+}
+
+static long call_close(void *arg)
+{
+	const struct scene *scene = arg;
+
+	return close(scene->fd);
+}
+
+/* Return: what close() did that waits for the peer to take all. */
+static int linger_once(enum end_of_sleep end, int type)
+{
+	struct linger linger = { 1, end == TIMEOUT ? 1 : 2 * DEADLINE_MS / 1000 };
+	struct scene scene;
+	struct conn conn;
+	struct task task;
+	int result = 1000;
+
+	if (conn_open(&conn, type, false) || fill_to_the_brim(conn.near) < 0)
+		return 1002;
+	if (setsockopt(conn.near, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)))
+		return 1003;
+	scene.fd = conn.near;
+	task_start(&task, call_close, &scene);
+	if (task_wait_asleep(&task)) {
+		if (end == SIGNAL)
+			syscall(SYS_tgkill, getpid(), task.tid, SIGUSR1);
+		else if (end == PEER_CLOSE)
+			CLOSE(conn.far);
+		result = 1001;
+	}
+	if (task_join(&task) && result == 1001)
+		result = task.result < 0 ? -task.error : 0;
+	conn.near = -1;
+	conn_close(&conn);
+	return result;
+}
+
+/* On one node all is the peer's at once, and close() does not wait. */
+TEST_F_TIMEOUT(wakeups, lingering_close_at_every_end, 120)
+{
+	enum end_of_sleep end;
+
+	if (!road()->wire)
+		return;
+	for (end = SIGNAL; end <= PEER_CLOSE; end++) {
+		EXPECT_EQ(0, linger_once(end, variant->type)) {
+			TH_LOG("ended by %s", end_names[end]);
+		}
+	}
+}
+
+/* Of a connected socket of datagrams; a peer that closes is not heard of. */
+static int dgram_once(const struct call *call, enum end_of_sleep end)
+{
+	struct scene scene = { .timeout_ms = end == TIMEOUT ? SLEEP_MS : DEADLINE_MS };
+	struct addr addr;
+	struct task task;
+	int far = bound_socket(END_B, SOCK_DGRAM, &addr), result = 1000;
+
+	scene.fd = connected(SOCK_DGRAM, &addr);
+	if (scene.fd < 0)
+		return 1002;
+	if (end == TIMEOUT)
+		set_timeouts(scene.fd, SLEEP_MS);
+	task_start(&task, call->fn, &scene);
+	if (end == TIMEOUT || task_wait_asleep(&task)) {
+		end_sleep(NULL, scene.fd, &task, end);
+		result = 1001;
+	}
+	if (task_join(&task) && result == 1001)
+		result = task.result < 0 ? -task.error : (int)task.result;
+	close(scene.fd);
+	close(far);
+	return result;
+}
+
+TEST(datagrams_at_every_end)
+{
+	static const enum end_of_sleep ends[] = { SIGNAL, TIMEOUT, OWN_SHUTDOWN };
+	const struct call *call;
+	size_t i;
+
+	ROAD_OR_SKIP();
+	take_signals();
+	for (call = calls; call < calls + ARRAY_SIZE(calls); call++) {
+		if (call->full || call->listener || call->fn == call_splice)
+			continue;
+		for (i = 0; i < ARRAY_SIZE(ends); i++) {
+			EXPECT_EQ(call->result[ends[i]], dgram_once(call, ends[i])) {
+				TH_LOG("%s, ended by %s", call->name,
+				       end_names[ends[i]]);
+			}
+		}
+	}
+}
+
+/* --- the end of the peer's namespace --- */
+
+/**
+ * struct foreign - a process in a namespace that ends with it
+ * @pid: its process
+ * @to: it tells its address here, and reads that it may begin
+ */
+struct foreign {
+	pid_t pid;
+	int to;
+	struct addr addr;
+};
+
+/* In a namespace of its own: listen, and read nothing, until the end. */
+static void live_abroad(int to, int type)
+{
+	struct addr addr;
+	char node[64] = "";
+	int lis, fd;
+
+	if (read(to, node, 1) != 1 || system("ip link set lo up && ip link set far up"))
+		_exit(1);
+	fd = open("/proc/sys/net/weft/node", O_RDONLY);
+	memset(&addr, 0, sizeof(addr));
+	if (read(fd, node, sizeof(node) - 1) <= 0)
+		_exit(1);
+	node[strcspn(node, "\n")] = 0;
+	lis = socket(weft_family(), type, 0);
+	set_addr(&addr, &in6addr_any, 0);
+	if (bind_to(lis, &addr) || listen(lis, 64) || own_addr(lis, &addr) ||
+	    inet_pton(AF_INET6, node, &addr.in6.sin6_addr) != 1 ||
+	    write(to, &addr, sizeof(addr)) != sizeof(addr))
+		_exit(1);
+	for (;;)
+		accept(lis, NULL, NULL);
+}
+
+static int begin_foreign(struct foreign *foreign, int type)
+{
+	char command[128];
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds))
+		return -1;
+	foreign->to = fds[0];
+	foreign->pid = fork();
+	if (!foreign->pid) {
+		close(fds[0]);
+		if (unshare(CLONE_NEWNET) || write(fds[1], "x", 1) != 1)
+			_exit(1);
+		live_abroad(fds[1], type);
+	}
+	close(fds[1]);
+	snprintf(command, sizeof(command),
+		 "ip link add near type veth peer name far netns %d && ip link set near up",
+		 foreign->pid);
+	if (read(fds[0], command + sizeof(command) - 1, 1) != 1 ||
+	    (command[sizeof(command) - 1] = 0, system(command)) ||
+	    write(fds[0], "x", 1) != 1)
+		return -1;
+	return read(fds[0], &foreign->addr, sizeof(foreign->addr)) ==
+	       sizeof(foreign->addr) ? 0 : -1;
+}
+
+struct sleeper {
+	struct scene scene;
+	struct task task;
+};
+
+/* Return: whether the call sleeps. */
+static bool begin_sleeper(struct sleeper *s, const struct call *call,
+			  const struct foreign *foreign, int type)
+{
+	s->scene.timeout_ms = 2 * DEADLINE_MS;
+	s->scene.fd = connected(type, &foreign->addr);
+	s->scene.file = memfd_create("file", 0);
+	if (s->scene.fd < 0 || ftruncate(s->scene.file, 1000) ||
+	    (call->full && fill_to_the_brim(s->scene.fd) < 0))
+		return false;
+	task_start(&s->task, call->fn, &s->scene);
+	return task_wait_asleep(&s->task);
+}
+
+/*
+ * Nobody closes these sockets one by one: their process and its namespace go at
+ * once. Whoever sleeps in a call at the other end is told of an end, or of a
+ * reset that came right behind it.
+ */
+TEST_F_TIMEOUT(wakeups, every_call_when_the_peers_namespace_goes, 300)
+{
+	struct sleeper sleepers[ARRAY_SIZE(calls)] = { 0 };
+	struct foreign foreign;
+	int result, want;
+	size_t i;
+
+	if (!road()->wire)
+		return;
+	ASSERT_EQ(0, begin_foreign(&foreign, variant->type));
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		if (calls[i].listener)
+			continue;
+		ASSERT_TRUE(begin_sleeper(&sleepers[i], &calls[i], &foreign,
+					  variant->type)) {
+			TH_LOG("%s", calls[i].name);
+		}
+	}
+	ASSERT_EQ(0, kill(foreign.pid, SIGKILL));
+	ASSERT_EQ(foreign.pid, waitpid(foreign.pid, NULL, 0));
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		if (calls[i].listener)
+			continue;
+		ASSERT_TRUE(task_join(&sleepers[i].task)) {
+			TH_LOG("%s sleeps on", calls[i].name);
+		}
+		result = sleepers[i].task.result < 0 ?
+			 -sleepers[i].task.error : (int)sleepers[i].task.result;
+		want = calls[i].result[PEER_CLOSE];
+		EXPECT_TRUE(result == want || result == -ECONNRESET) {
+			TH_LOG("%s: %d", calls[i].name, result);
+		}
+		close(sleepers[i].scene.fd);
+		close(sleepers[i].scene.file);
+	}
+	close(foreign.to);
 }
 
 /* --- edges --- */
@@ -369,7 +704,7 @@ static long rounds_wanted(void)
 	return text ? atol(text) : 0;
 }
 
-TEST_F_TIMEOUT(wakeups, ping_pong_by_edges, 900)
+TEST_F_TIMEOUT(wakeups, ping_pong_by_edges, TEST_TIMEOUT_RUNNER)
 {
 	struct player a = { .fd = self->conn.near, .begins = true,
 			    .rounds = rounds_wanted(),
@@ -425,7 +760,7 @@ static long swallow(void *arg)
 	return n;
 }
 
-TEST_F_TIMEOUT(wakeups, room_by_edges, 900)
+TEST_F_TIMEOUT(wakeups, room_by_edges, TEST_TIMEOUT_RUNNER)
 {
 	struct player a = { .fd = self->conn.near, .rounds = rounds_wanted(),
 			    .end = now_ms() + EDGES_MS };
