@@ -92,10 +92,25 @@ unload()
 	! is_loaded
 }
 
+# On a kernel with GCOV: what was run of the module, in OUT/gcov.N, for tools/coverage. The kernel
+# adds up over all times that it was loaded.
+save_gcov()
+{
+	local file name built
+	built=/sys/kernel/debug/gcov$(realpath "$(dirname "$WEFT_KO")")
+	[ -d "$built" ] || return 0
+	find "$built" -name '*.gcda' | while read -r file; do
+		name=$out/gcov.$vm${file#"$built"}
+		mkdir -p "${name%/*}"
+		cat "$file" >"$name"
+	done
+}
+
 step load insmod "$WEFT_KO" || exit 1
 while read -r test road seconds program; do
 	is_loaded || step "load-before-$test-$road" insmod "$WEFT_KO" || exit 1
 	run_one "$test" "$road" "$seconds" "$program"
 done <"$out/plan.$vm"
 is_loaded && step unload unload
+save_gcov
 exit 0
