@@ -11,9 +11,11 @@
 #   make bench         the scoreboard, side by side with every peer; tools/bench tells the choices
 #   make debug         the same on a kernel with KASAN, lockdep, kmemleak and more (built once)
 #   make netbench      weft beside TCP on bad networks; NETBENCH_CASES= NETBENCH_RUNS= see tools/netbench
+#   make planted       plant each classic bug in a copy of the tree: a test has to see it; see tools/planted
+#   make coverage      lines and branches that the tests run, as HTML in build/coverage; see tools/coverage
 #   make model         every order of events of a flow, with Spin
 #   make layers        the include order and the length of functions
-#   make lint          sparse, W=1 and shellcheck
+#   make lint          sparse, W=1 and shellcheck; LINT_DEEP=1 for checkpatch, coccinelle and clang
 #   make clean
 #
 # WEFT_CFLAGS=-D... goes to the compiler; OUT= builds somewhere else than build/KERNEL.
@@ -28,7 +30,7 @@ override OUT := $(abspath $(OUT))
 KBUILD = +$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) -C $(KDIR) CONFIG_DEBUG_INFO_BTF_MODULES= \
 	WEFT_CFLAGS="$(WEFT_CFLAGS)" WEFT_GCOV="$(WEFT_GCOV)"
 
-.PHONY: module kdir check demo unit fuzz kunit kselftest debug bench netbench model layers lint clean
+.PHONY: module kdir check demo unit fuzz kunit kselftest debug bench netbench planted coverage model layers lint clean
 
 module: kdir
 	@tools/link-tree $(OUT)
@@ -64,6 +66,12 @@ debug:
 
 netbench:
 	@tools/netbench
+
+planted:
+	@tools/planted
+
+coverage:
+	@tools/coverage
 
 model:
 	@tools/model

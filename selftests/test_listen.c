@@ -241,6 +241,21 @@ TEST_F(listen, bind_again_is_EINVAL)
 	EXPECT_EQ(EINVAL, ERR(bind_to(self->lis, &addr)));
 }
 
+/* One that does not listen, nor has a peer: only its name stands against it. */
+TEST_F(listen, bind_of_bound_is_EINVAL)
+{
+	struct addr first, addr;
+	int fd = bound_socket(END_B, variant->type, &first);
+
+	ASSERT_LE(0, fd);
+	any_addr(&addr, variant->type, is_unix(variant->type) ? 6 : 0);
+	EXPECT_EQ(EINVAL, ERR(bind_to(fd, &addr)));
+	ASSERT_EQ(0, own_addr(fd, &addr));
+	if (!is_unix(variant->type))
+		EXPECT_EQ(addr_port(&first), addr_port(&addr));
+	close(fd);
+}
+
 TEST_F(listen, bind_of_connected_fails)
 {
 	int error = by_type(variant->type, EINVAL,
