@@ -93,15 +93,13 @@ static void mark_super(struct sk_buff *skb, u32 mss)
  */
 static void put_header(struct sk_buff *skb, struct weft_pkt *pkt, u32 mss)
 {
+	unsigned int hlen = weft_packet_hlen(pkt->kind, pkt->flags);
 	unsigned int plen = skb->len;
 	struct weft_wire_start *start;
-	u8 header[WEFT_HLEN_MAX];
-	unsigned int hlen;
 
 	pkt->plen = plen;
-	hlen = weft_packet_build(pkt, header);
 	start = skb_push(skb, hlen);
-	memcpy(start, header, hlen);
+	weft_packet_build(pkt, (u8 *)start);
 	skb_reset_network_header(skb);
 	skb_set_transport_header(skb, hlen);
 	if (plen > mss) {
