@@ -146,6 +146,10 @@ static void init_engine(struct sock *sk, struct weft_conn *conn)
 		params.open_timeout_ns = user_ms * (u64)NSEC_PER_MSEC;
 	params.mss = weft_node_mss(conn->node, &params.super_max);
 	weft_engine_init(&conn->engine, &params);
+	weft_engine_lend_records(&conn->engine, conn->few_records,
+				 WEFT_FEW_RECORDS);
+	weft_engine_lend_ranges(&conn->engine, conn->few_ranges,
+				WEFT_FEW_RANGES);
 	set_keep(&conn->engine, &weft_sk(sk)->keep,
 		 sock_flag(sk, SOCK_KEEPOPEN));
 }
@@ -195,10 +199,22 @@ static void free_by_rcu(struct rcu_head *rcu)
 	kmem_cache_free(conn_cache, container_of(rcu, struct weft_conn, rcu));
 }
 
+static void free_records(struct weft_conn *conn, struct weft_record *recs)
+{
+	if (recs != conn->few_records)
+		kfree(recs);
+}
+
+static void free_ranges(struct weft_conn *conn, struct weft_range *ranges)
+{
+	if (ranges != conn->few_ranges)
+		kfree(ranges);
+}
+
 static void free_conn(struct weft_conn *conn)
 {
-	kfree(weft_engine_lend_records(&conn->engine, NULL, 0));
-	kfree(weft_engine_lend_ranges(&conn->engine, NULL, 0));
+	free_records(conn, weft_engine_lend_records(&conn->engine, NULL, 0));
+	free_ranges(conn, weft_engine_lend_ranges(&conn->engine, NULL, 0));
 	if (conn->pack_frag.page)
 		put_page(conn->pack_frag.page);
 	weft_node_put(conn->node);
@@ -309,8 +325,9 @@ void weft_conn_free(struct sock *sk)
 }
 
 /* Give the engine room before it is asked; less room is only less speed. */
-static void grow_arrays(struct weft_engine *e)
+static void grow_arrays(struct weft_conn *conn)
 {
+	struct weft_engine *e = &conn->engine;
 	unsigned int n;
 	void *array;
 
@@ -321,14 +338,16 @@ static void grow_arrays(struct weft_engine *e)
 		array = kmalloc_array(n, sizeof(struct weft_record),
 				      GFP_ATOMIC | __GFP_NOWARN);
 		if (array)
-			kfree(weft_engine_lend_records(e, array, n));
+			free_records(conn,
+				     weft_engine_lend_records(e, array, n));
 	}
 	n = weft_engine_wants_ranges(e);
 	if (n) {
 		array = kmalloc_array(n, sizeof(struct weft_range),
 				      GFP_ATOMIC | __GFP_NOWARN);
 		if (array)
-			kfree(weft_engine_lend_ranges(e, array, n));
+			free_ranges(conn,
+				    weft_engine_lend_ranges(e, array, n));
 	}
 }
 
@@ -403,6 +422,12 @@ static void attach_payload(struct sock *sk, struct sk_buff *to, u64 offset,
 	}
 }
 
+static void mark_packet(const struct sock *sk, struct sk_buff *skb)
+{
+	skb->priority = READ_ONCE(sk->sk_priority);
+	skb->mark = READ_ONCE(sk->sk_mark);
+}
+
 static struct sk_buff *alloc_packet(struct sock *sk, u32 linear)
 {
 	struct sk_buff *skb;
@@ -413,8 +438,7 @@ static struct sk_buff *alloc_packet(struct sock *sk, u32 linear)
 	if (!skb)
 		return NULL;
 	skb_reserve(skb, WEFT_HEADROOM);
-	skb->priority = READ_ONCE(sk->sk_priority);
-	skb->mark = READ_ONCE(sk->sk_mark);
+	mark_packet(sk, skb);
 	return skb;
 }
 
@@ -443,6 +467,28 @@ static struct sk_buff *copy_payload(struct sock *sk, u64 offset, u32 len)
 }
 
 /*
+ * A small write that is a packet by itself leaves as it is: its header goes in
+ * front of it, where nothing else was. Not while another such packet is still
+ * on its way: that has its own header there.
+ */
+static struct sk_buff *share_payload(struct sock *sk, u64 offset, u32 len)
+{
+	struct sk_buff *from = find_queued(sk, offset), *skb;
+
+	if (!from || skb_is_nonlinear(from) || from->len != len ||
+	    weft_cb(from)->offset != offset || skb_cloned(from) ||
+	    weft_fault(WEFT_FAULT_ALLOC))
+		return NULL;
+	conn_of(sk)->tx_cursor = from;
+	skb = skb_clone(from, GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		return NULL;
+	memset(skb->cb, 0, sizeof(skb->cb));
+	mark_packet(sk, skb);
+	return skb;
+}
+
+/*
  * Stream bytes as one packet. What is in too many pieces is cut to whole
  * segments, and a segment that still is, is copied.
  */
@@ -454,7 +500,8 @@ static struct sk_buff *make_data(struct sock *sk, const struct weft_pkt *pkt)
 
 	/* Cheaper than a page's reference, and in one piece for the reader. */
 	if (pkt->plen <= WEFT_PACK_MAX)
-		return copy_payload(sk, pkt->offset, pkt->plen);
+		return share_payload(sk, pkt->offset, pkt->plen) ?:
+		       copy_payload(sk, pkt->offset, pkt->plen);
 	skb = alloc_packet(sk, 0);
 	if (!skb)
 		return NULL;
@@ -586,7 +633,7 @@ static void send_all(struct sock *sk, u64 now)
 				      weft_node_has_fq(conn->node) ?
 				      WEFT_AHEAD_NS : 0);
 	do {
-		grow_arrays(&conn->engine);
+		grow_arrays(conn);
 		if (!weft_engine_next(&conn->engine, now, &pkt))
 			break;
 		transmit(sk, &pkt, now);
@@ -654,7 +701,7 @@ static int queue_pieces(struct sock *sk, struct weft_pieces *pieces)
 
 	if (!sk_wmem_schedule(sk, len + SKB_TRUESIZE(0)))
 		return -ENOMEM;
-	if (tail && weft_pieces_append(pieces, tail)) {
+	if (tail && !skb_headlen(tail) && weft_pieces_append(pieces, tail)) {
 		conn_of(sk)->tx_end += len;
 		sk_wmem_queued_add(sk, len);
 		sk_mem_charge(sk, len);
@@ -691,6 +738,41 @@ int weft_conn_queue(struct sock *sk, struct weft_pieces *pieces,
 	weft_pieces_drop(pieces);
 	__skb_queue_purge(list);
 	return err;
+}
+
+bool weft_conn_takes_small(const struct sock *sk, size_t len)
+{
+	return len <= WEFT_PACK_MAX - WEFT_RECORD_BYTES &&
+	       weft_sk(sk)->road == WEFT_ROAD_WIRE &&
+	       sk->sk_state == TCP_ESTABLISHED &&
+	       skb_queue_empty(&sk->sk_write_queue);
+}
+
+int weft_conn_queue_small(struct sock *sk, struct iov_iter *from, size_t len,
+			  s64 record)
+{
+	__be32 head = cpu_to_be32(record);
+	u32 extra = record < 0 ? 0 : sizeof(head);
+	struct sk_buff *skb = NULL;
+
+	if (!weft_fault(WEFT_FAULT_ALLOC))
+		skb = alloc_skb_fclone(WEFT_HEADROOM + extra + len,
+				       sk->sk_allocation);
+	if (!skb || !sk_wmem_schedule(sk, skb->truesize)) {
+		kfree_skb(skb);
+		return -ENOMEM;
+	}
+	skb_reserve(skb, WEFT_HEADROOM);
+	/* Whoever has a clone may change what is in front of the bytes. */
+	__skb_header_release(skb);
+	memcpy(skb_put(skb, extra), &head, extra);
+	if (!copy_from_iter_full(skb_put(skb, len), len, from)) {
+		kfree_skb(skb);
+		return -EFAULT;
+	}
+	*weft_cb(skb) = (struct weft_cb){ .len = skb->len };
+	queue_skb(sk, skb);
+	return 0;
 }
 
 /*
@@ -1101,7 +1183,7 @@ static void input(struct sock *sk, const struct backlog_cb *of,
 	}
 	if (pkt->kind == WEFT_RESET)
 		weft_count(conn->node->wn, WEFT_STAT_resets_in, 1);
-	grow_arrays(&conn->engine);
+	grow_arrays(conn);
 	if (pkt->kind == WEFT_ACK && pkt->plen)
 		todo = ask_about_ranges(conn, skb, pkt, now);
 	else

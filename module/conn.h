@@ -15,6 +15,11 @@ struct sock;
 struct weft_net;
 struct weft_node;
 struct weft_pieces;
+struct iov_iter;
+
+/* What a short conversation needs of the engine's books. */
+#define WEFT_FEW_RECORDS	4
+#define WEFT_FEW_RANGES		2
 
 /* A flow's name: whose counter, and the number. */
 struct weft_flow_key {
@@ -42,6 +47,8 @@ struct weft_flow_key {
  * @rx_read: stream offset that the reader has consumed
  * @pack_frag: page that small payloads are packed into
  * @scan: where records end in what was delivered (SEQPACKET)
+ * @few_records: lent to the engine until it wants more
+ * @few_ranges: likewise
  * @tx_end: stream offset behind the write queue
  * @tx_cursor: skb of the write queue where the next new byte is, or NULL
  * @orphan_node: in weft_net.orphans; orphans_lock
@@ -67,6 +74,9 @@ struct weft_conn {
 	u64			rx_read;
 	struct page_frag	pack_frag;
 	struct weft_scan	scan;
+
+	struct weft_record	few_records[WEFT_FEW_RECORDS];
+	struct weft_range	few_ranges[WEFT_FEW_RANGES];
 
 	u64			tx_end;
 	struct sk_buff		*tx_cursor;
@@ -119,6 +129,22 @@ int weft_conn_accept(struct sock *child, struct weft_node *node,
  */
 int weft_conn_queue(struct sock *sk, struct weft_pieces *pieces,
 		    struct sk_buff_head *list);
+
+/**
+ * weft_conn_takes_small() - may @len bytes be queued by weft_conn_queue_small()?
+ *
+ * A small write where nothing waits is a packet by itself.
+ */
+bool weft_conn_takes_small(const struct sock *sk, size_t len);
+
+/**
+ * weft_conn_queue_small() - bytes of a user, in one piece
+ * @record: not negative: put this length of a record in front
+ *
+ * sk owned. May sleep. Return: 0, -ENOMEM, -EFAULT, with @from where it was.
+ */
+int weft_conn_queue_small(struct sock *sk, struct iov_iter *from, size_t len,
+			  s64 record);
 
 /* How much of what was queued may be sent. */
 enum weft_flush {

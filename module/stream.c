@@ -189,6 +189,8 @@ static int send_chunk(struct sock *sk, struct msghdr *msg, size_t len)
 	struct weft_pieces pieces;
 	int err;
 
+	if (weft_conn_takes_small(sk, len))
+		return weft_conn_queue_small(sk, &msg->msg_iter, len, -1);
 	err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, -1);
 	if (err)
 		return err;
@@ -279,7 +281,9 @@ static int queue_message(struct sock *sk, struct msghdr *msg, size_t len)
 	struct weft_pieces pieces;
 	int err;
 
-	if (len > WEFT_RECORD_CHUNK) {
+	if (weft_conn_takes_small(sk, len)) {
+		err = weft_conn_queue_small(sk, &msg->msg_iter, len, len);
+	} else if (len > WEFT_RECORD_CHUNK) {
 		err = queue_large(sk, msg, len);
 	} else {
 		err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, len);
