@@ -18,6 +18,7 @@
 #include "path.h"
 #include "pieces.h"
 #include "sock.h"
+#include "spare.h"
 
 /* The peer acknowledges nothing for so long: ETIMEDOUT; unless it is set. */
 #define WEFT_USER_TIMEOUT_SEC	120
@@ -319,6 +320,7 @@ void weft_conn_free(struct sock *sk)
 	hrtimer_cancel(&conn->timer);
 	purge_write_queue(sk);
 	purge_ooo(sk);
+	weft_spare_drop(sk, &conn->spare);
 	WARN_ON_ONCE(conn->linked);
 	weft_sk(sk)->conn = NULL;
 	free_conn(conn);
@@ -604,6 +606,8 @@ static void arm_timer(struct weft_conn *conn, u64 now)
 		at = min(at, conn->orphan_end);
 	if (conn->cork_end)
 		at = min(at, conn->cork_end);
+	if (conn->spare)
+		at = min(at, conn->spare->end);
 	if (!conn->linked || at >= conn->timer_at)
 		return;
 	conn->timer_at = at;
@@ -1015,6 +1019,7 @@ static void forget(struct sock *sk, enum weft_mark mark)
 	stop_timer(conn);
 	purge_write_queue(sk);
 	purge_ooo(sk);
+	weft_spare_drop(sk, &conn->spare);
 	if (sock_flag(sk, SOCK_DEAD))
 		weft_sock_orphan_end(sk);
 }
@@ -1329,6 +1334,7 @@ static void tick(struct sock *sk)
 	}
 	if (conn->cork_end && now >= conn->cork_end)
 		weft_conn_flush(sk, WEFT_FLUSH_ALL);
+	weft_spare_look(sk, &conn->spare, now);
 	if (now >= weft_engine_deadline(&conn->engine))
 		obey(sk, weft_engine_tick(&conn->engine, now), now);
 	else

@@ -15,6 +15,7 @@ struct sock;
 struct weft_net;
 struct weft_node;
 struct weft_pieces;
+struct weft_spare;
 struct iov_iter;
 
 /* What a short conversation needs of the engine's books. */
@@ -49,6 +50,7 @@ struct weft_flow_key {
  * @scan: where records end in what was delivered (SEQPACKET)
  * @few_records: lent to the engine until it wants more
  * @few_ranges: likewise
+ * @spare: pages that writes go into again, or NULL
  * @tx_end: stream offset behind the write queue
  * @tx_cursor: skb of the write queue where the next new byte is, or NULL
  * @orphan_node: in weft_net.orphans; orphans_lock
@@ -78,6 +80,7 @@ struct weft_conn {
 	struct weft_record	few_records[WEFT_FEW_RECORDS];
 	struct weft_range	few_ranges[WEFT_FEW_RANGES];
 
+	struct weft_spare	*spare;
 	u64			tx_end;
 	struct sk_buff		*tx_cursor;
 	struct hlist_node	orphan_node;

@@ -6,9 +6,11 @@
 #include <linux/uio.h>
 #include <net/sock.h>
 
+#include "conn.h"
 #include "pieces.h"
 #include "pool.h"
 #include "sock.h"
+#include "spare.h"
 
 /* Room that a page has, or it is used no more; holds a record's length. */
 #define ROOM_MIN	32
@@ -37,18 +39,31 @@ static bool has_room(struct page_frag *pfrag)
 	return pfrag->offset + ROOM_MIN <= pfrag->size;
 }
 
-/* A page that the peer has read goes on as ours. */
+/* A page that the peer has read; the full one of @pfrag is given for it. */
+static struct page *swap_page(struct sock *sk, struct page_frag *pfrag)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+	struct page *full = pfrag->page, *page;
+
+	if (wsk->road == WEFT_ROAD_WIRE && wsk->conn) {
+		pfrag->page = NULL;
+		return weft_spare_swap(sk, &wsk->conn->spare, full);
+	}
+	if (wsk->road != WEFT_ROAD_LOCAL)
+		return NULL;
+	page = weft_pool_page(wsk->peer);
+	if (page && full)
+		put_page(full);
+	return page;
+}
+
+/* What was written before goes on as ours. */
 static bool take_recycled(struct sock *sk, struct page_frag *pfrag)
 {
-	struct page *page;
+	struct page *page = swap_page(sk, pfrag);
 
-	if (weft_sk(sk)->road != WEFT_ROAD_LOCAL)
-		return false;
-	page = weft_pool_page(weft_sk(sk)->peer);
 	if (!page)
 		return false;
-	if (pfrag->page)
-		put_page(pfrag->page);
 	pfrag->page = page;
 	pfrag->offset = 0;
 	pfrag->size = page_size(page);

@@ -23,6 +23,7 @@ weft-module-files := \
 	local.c \
 	pieces.c \
 	pool.c \
+	spare.c \
 	record.c \
 	node.c \
 	session.c \
