@@ -333,7 +333,7 @@ static void grow_arrays(struct weft_conn *conn)
 	unsigned int n;
 	void *array;
 
-	if (weft_fault(WEFT_FAULT_ALLOC))
+	if (!weft_engine_is_tight(e) || weft_fault(WEFT_FAULT_ALLOC))
 		return;
 	n = weft_engine_wants_records(e);
 	if (n) {

@@ -111,12 +111,13 @@ static void put_header(struct sk_buff *skb, struct weft_pkt *pkt, u32 mss)
 }
 
 /* Give a finished packet to its device; consumes skb. RCU. */
-static int transmit(struct sk_buff *skb, struct net_device *dev, const u8 *mac,
+static int transmit(struct weft_net *wn, struct sk_buff *skb,
+		    struct net_device *dev, const u8 *mac,
 		    const struct weft_pkt *pkt)
 {
 	int err;
 
-	count_out(weft_net(dev_net(dev)), skb, pkt->kind);
+	count_out(wn, skb, pkt->kind);
 	skb->dev = dev;
 	skb->protocol = cpu_to_be16(weft_ethertype);
 	skb_set_hash(skb, hash_flow(pkt), PKT_HASH_TYPE_L4);
@@ -165,16 +166,16 @@ static struct sk_buff *alloc_bare(void)
 int weft_send_frame(struct net_device *dev, const u8 *mac,
 		    struct weft_pkt *pkt)
 {
+	struct weft_net *wn = weft_net(dev_net(dev));
 	struct sk_buff *skb = alloc_bare();
 
 	if (!skb) {
-		weft_drop(weft_net(dev_net(dev)), NULL,
-			  WEFT_STAT_drop_memory);
+		weft_drop(wn, NULL, WEFT_STAT_drop_memory);
 		return -ENOMEM;
 	}
 	pkt->version = WEFT_VERSION_MAX;
 	put_header(skb, pkt, U32_MAX);
-	return transmit(skb, dev, mac, pkt);
+	return transmit(wn, skb, dev, mac, pkt);
 }
 
 void weft_send_reply(struct weft_net *wn, const struct sk_buff *to,
@@ -275,7 +276,7 @@ static void introduce_ahead(struct weft_node *node, const struct way *way)
 	introduce(node, way, &pkt);
 	number_packet(node, way, &pkt, 1);
 	put_header(skb, &pkt, U32_MAX);
-	transmit(skb, way->dev, way->mac, &pkt);
+	transmit(node->wn, skb, way->dev, way->mac, &pkt);
 }
 
 /* Payload of each frame that the packet becomes. */
@@ -325,7 +326,7 @@ static int send_along(struct weft_node *node, const struct way *way,
 	number_packet(node, way, pkt,
 		      segment ? DIV_ROUND_UP(skb->len, segment) : 1);
 	put_header(skb, pkt, segment);
-	err = transmit(skb, way->dev, way->mac, pkt);
+	err = transmit(node->wn, skb, way->dev, way->mac, pkt);
 	weft_node_spoke(node);
 	return err;
 }

@@ -332,6 +332,12 @@ struct weft_record *weft_engine_lend_records(struct weft_engine *e,
 struct weft_range *weft_engine_lend_ranges(struct weft_engine *e,
 					   struct weft_range *ranges,
 					   unsigned int max);
+/** weft_engine_is_tight() - may one of these want more? cheap */
+static inline bool weft_engine_is_tight(const struct weft_engine *e)
+{
+	return 2 * e->nr_recs >= e->max_recs || 2 * e->nr_ranges >= e->max_ranges;
+}
+
 /** weft_engine_wants_records() - records it would like to have, 0 if enough */
 unsigned int weft_engine_wants_records(const struct weft_engine *e);
 unsigned int weft_engine_wants_ranges(const struct weft_engine *e);

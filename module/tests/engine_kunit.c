@@ -579,6 +579,30 @@ static void engine_calm__not_where_time_is_short(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, weft_engine_is_calm(&bed->e));
 }
 
+/* Whatever wants more is tight; what has plenty is not. */
+static void engine_tight__before_more_is_wanted(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	struct weft_engine *e = &bed->e;
+
+	e->nr_recs = 0;
+	e->nr_ranges = 0;
+	KUNIT_EXPECT_FALSE(test, weft_engine_is_tight(e));
+	for (e->max_recs = 0; e->max_recs <= 9; e->max_recs++)
+		for (e->nr_recs = 0; e->nr_recs <= e->max_recs; e->nr_recs++)
+			KUNIT_EXPECT_TRUE(test,
+					  weft_engine_is_tight(e) ||
+					  !weft_engine_wants_records(e));
+	e->nr_recs = 0;
+	e->max_recs = BED_RECORDS;
+	for (e->max_ranges = 0; e->max_ranges <= 9; e->max_ranges++)
+		for (e->nr_ranges = 0; e->nr_ranges <= e->max_ranges;
+		     e->nr_ranges++)
+			KUNIT_EXPECT_TRUE(test,
+					  weft_engine_is_tight(e) ||
+					  !weft_engine_wants_ranges(e));
+}
+
 /* After the last byte the engine has nothing to be asked. */
 static void engine_sent__leaves_it_idle(struct kunit *test)
 {
@@ -1436,6 +1460,7 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_input__an_end_that_is_awaited),
 	KUNIT_CASE(engine_calm__no_deadline_is_nearer),
 	KUNIT_CASE(engine_calm__not_where_time_is_short),
+	KUNIT_CASE(engine_tight__before_more_is_wanted),
 	KUNIT_CASE(engine_sent__leaves_it_idle),
 	KUNIT_CASE(engine_input__probe_is_answered_at_once),
 	KUNIT_CASE(engine_admit__is_told_when_worth_a_packet),
