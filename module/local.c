@@ -39,6 +39,8 @@ static void set_max_message(struct sock *sk)
 
 void weft_local_pair(struct sock *a, struct sock *b)
 {
+	weft_sk(a)->paired = true;
+	weft_sk(b)->paired = true;
 	set_max_message(a);
 	set_max_message(b);
 	take_peer(a, b);
@@ -170,6 +172,21 @@ static int try_pieces(struct sock *sk, struct sock *peer,
 	return err;
 }
 
+/*
+ * Bytes for a stream's peer that has closed: they are gone, and the connection
+ * is over, as TCP's is when such bytes are answered with a reset.
+ */
+static void lose_connection(struct sock *sk)
+{
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+
+	spin_lock_bh(&q->lock);
+	WRITE_ONCE(sk->sk_err, EPIPE);
+	WRITE_ONCE(weft_sk(sk)->was_reset, true);
+	spin_unlock_bh(&q->lock);
+	sk_error_report(sk);
+}
+
 int weft_local_queue(struct sock *sk, struct weft_pieces *pieces)
 {
 	struct sock *peer = weft_sk(sk)->peer;
@@ -187,6 +204,10 @@ int weft_local_queue(struct sock *sk, struct weft_pieces *pieces)
 	else
 		weft_pieces_drop(pieces);
 	consume_skb(spare);
+	if (err == -EPIPE && !weft_sock_hears_end(sk)) {
+		lose_connection(sk);
+		err = 0;
+	}
 	return err;
 }
 

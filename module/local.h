@@ -29,6 +29,8 @@ int weft_local_connect(struct sock *sk, const struct in6_addr *to, u16 port,
  * Takes the pieces in any case. Sets weft_sock.tell when the peer is to be
  * woken, which the caller does once it does not own sk any more.
  *
+ * A stream that was connected, whose peer has closed, loses them, and is reset.
+ *
  * Return: 0, -EPIPE, -ENOMEM.
  */
 int weft_local_queue(struct sock *sk, struct weft_pieces *pieces);

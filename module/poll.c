@@ -78,7 +78,9 @@ int weft_sock_may_send(struct sock *sk)
 		return -EAGAIN;
 	if (sk->sk_state != TCP_ESTABLISHED)
 		return stream ? -EPIPE : -ENOTCONN;
-	return weft_sock_is_deaf(sk) ? -EPIPE : 0;
+	if (READ_ONCE(weft_sk(sk)->was_reset))
+		return -EPIPE;
+	return weft_sock_hears_end(sk) && weft_sock_is_deaf(sk) ? -EPIPE : 0;
 }
 
 void weft_sock_wake_end(struct sock *sk)

@@ -64,6 +64,7 @@ struct weft_keep_opts {
  * @inet6: answers addresses in AF_INET6 form; never changes
  * @hashed: in the port table
  * @named: @addr was any and was set by connect()
+ * @paired: made by socketpair(); never changes afterwards
  * @defers: WEFT_DEFER_CONNECT: the first send opens the connection; Own
  * @held: WIRE, TCP_SYN_SENT: OPEN waits for the first send; Own
  * @refuses_early: WEFT_EARLY_DATA is 0: a listener, and the children that it
@@ -114,6 +115,7 @@ struct weft_sock {
 	bool			inet6;
 	bool			hashed;
 	bool			named;
+	bool			paired;
 	bool			defers;
 	bool			held;
 	bool			refuses_early;
@@ -315,6 +317,15 @@ void weft_sock_orphan_end(struct sock *sk);
 /* May a connected socket send now; is so much room that a poller is told? */
 bool weft_sock_has_room(const struct sock *sk);
 bool weft_sock_is_writable(const struct sock *sk);
+/*
+ * LOCAL: does a write fail at once when the peer is gone, as AF_UNIX's? To a
+ * stream that was connected the first is lost, as to TCP's.
+ */
+static inline bool weft_sock_hears_end(const struct sock *sk)
+{
+	return sk->sk_type == SOCK_SEQPACKET || weft_sk(sk)->paired;
+}
+
 /* LOCAL: does the peer take no more, ever? For the socket's own calls. */
 bool weft_sock_is_deaf(const struct sock *sk);
 /* LOCAL: has the reader made so much room that the writer is told? */

@@ -136,6 +136,22 @@ TEST_F(conn, send_after_the_peer_closed_is_EPIPE)
 	EXPECT_EQ(EPIPE, ERR(SEND(self->near, "x")));
 }
 
+/* TCP's request whose answer came before it was all written. */
+TEST_F(conn, a_stream_loses_one_write_to_a_closed_peer)
+{
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(6, SEND(self->far, "answer"));
+	CLOSE(self->far);
+	ASSERT_TRUE(wait_all_events(self->near, POLLIN | POLLRDHUP));
+	EXPECT_EQ(POLLOUT, events_now(self->near, POLLOUT | POLLHUP | POLLERR));
+	EXPECT_EQ(4, SEND(self->near, "late"));
+	EXPECT_TRUE(wait_all_events(self->near, POLLHUP | POLLERR));
+	EXPECT_MESSAGE(self->near, "answer");
+	EXPECT_EOF(self->near);
+	EXPECT_EQ(EPIPE, ERR(SEND(self->near, "x")));
+}
+
 TEST_F(conn, close_with_unread_data_is_ECONNRESET)
 {
 	char got;
