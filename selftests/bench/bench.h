@@ -25,6 +25,9 @@ enum kind { STREAM = 1, SEQ = 2, DGRAM = 4 };
 
 enum { LOCAL, VETH, ROADS };
 
+/* What the kernel did meanwhile. */
+enum { SKBS, PAGES, OBJECTS, SWITCHES, COUNTERS };
+
 /* SO_SNDBUF and SO_RCVBUF of every family, bytes, unless the row says `defaults`. */
 #define BUFFER_BYTES	212992
 
@@ -48,6 +51,8 @@ struct address {
  * @roads: a bit for each road that it can take
  * @fill_address: the address of the passive end (or, with @active, the active end) at @port
  * @hurry: tune a socket that plays ping-pong as the family's experts do; may be NULL
+ * @seal: what a connected socket needs before bytes go sealed; negative: it cannot; may be NULL
+ * @needs: a variable of the environment that is set where the family has a road; may be NULL
  */
 struct family {
 	const char *name;
@@ -58,6 +63,8 @@ struct family {
 	unsigned int roads;
 	void (*fill_address)(struct address *a, unsigned int port, bool active);
 	void (*hurry)(int fd);
+	int (*seal)(int fd);
+	const char *needs;
 };
 
 struct run;
@@ -73,7 +80,7 @@ struct run;
  * @n: operations in a run that has not been widened
  * @idle: connections that stand beside
  * @warm_share: that part of @n is done before the clock starts: n / warm_share
- * @once: a run is long, and takes its own samples
+ * @once: a run is long, and takes its own samples, the last of them counted
  * @metric: what is told
  * @unit: its unit
  * @divisor: of one operation: bytes when cost is told for each byte, 1 for each operation
@@ -103,6 +110,8 @@ struct work {
  * @from: clock at mark_start
  * @sample: clock ticks of all n operations; a run that is `once` takes several
  * @samples: how many
+ * @count: what the kernel did in the counted sample, by counter
+ * @counted: there was one
  * @kb: MemAvailable that the run's connections took, KiB
  * @verified: bytes that were compared with what was sent
  * @why: what failed
@@ -111,6 +120,8 @@ struct shared {
 	unsigned long long from;
 	unsigned long long sample[SAMPLES_MAX];
 	unsigned int samples;
+	unsigned long long count[COUNTERS];
+	bool counted;
 	long kb;
 	unsigned long long verified;
 	char why[160];
@@ -158,12 +169,14 @@ void name_socket(const struct run *run, int fd, bool active);
 void fill_address(const struct run *run, struct address *a, bool active);
 
 /* run.c */
+extern const char *const road_names[ROADS];
 bool run_once(struct run *run);
 void fail(struct run *run, const char *what) __attribute__((noreturn));
 void tell(struct run *run);
 void await(struct run *run);
 void mark_start(struct run *run);
 void mark_end(struct run *run);
+void count_from_here(struct run *run);
 void prepare_memory(struct run *run, size_t sent, size_t got);
 void verify(struct run *run, const unsigned char *got, const unsigned char *sent, size_t bytes);
 void send_all(struct run *run, int fd, const unsigned char *from, size_t bytes);
@@ -180,7 +193,6 @@ void *share_memory(size_t bytes);
 double pairs_ratio(const struct run *run);
 
 /* count.c */
-enum { SKBS, PAGES, OBJECTS, SWITCHES, COUNTERS };
 extern const char *const counter_names[COUNTERS];
 extern bool is_icount;
 unsigned long long now(void);

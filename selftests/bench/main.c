@@ -11,16 +11,22 @@
  *	count,WORKLOAD,ROAD,FAMILY,VALUE,COUNTER,UNIT
  *	memory,memory,ROAD,FAMILY,VALUE,METRIC,UNIT
  *	none,WORKLOAD,ROAD,FAMILY,WHY
+ *	done,WORKLOAD,ROAD,FAMILY		all of the row is above
+ *
+ * BENCH_SKIP has rows that are done already, as WORKLOAD/ROAD/FAMILY. When the file BENCH_OUT/stop
+ * is there the workload at hand is the last.
  *
  * With BENCH_PAIRS a row tells instead what two pairs move as a multiple of what one does.
  * With BENCH_SMOKE each row is run once, with few operations: do the programs work?
- * With BENCH_PROFILE the first row is run, once, for tools/bench-profile.
+ * With BENCH_PROFILE the rows that it has as WORKLOAD/ROAD/FAMILY are run, once each, for
+ * tools/bench-profile.
  */
 #include <fnmatch.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
 
@@ -30,7 +36,6 @@
 #define RUNS_MAX	16
 #define ROWS_MAX	16
 
-static const char *const road_names[ROADS] = { "local", "veth" };
 static const struct work *const work_tables[] = {
 	stream_works, pingpong_works, rate_works, connect_works, idle_works, bind_works,
 };
@@ -49,19 +54,42 @@ static struct run the_run;
 static unsigned int runs_wanted = 5;
 static unsigned int road;
 
-/* Is NAME one of the patterns in the environment's VARIABLE, or is that unset? */
+/* Is NAME one of the patterns in the environment's VARIABLE? */
+static bool is_listed(const char *variable, const char *name)
+{
+	const char *text = getenv(variable);
+	char *copy = strdup(text ? text : ""), *word, *at;
+	bool found = false;
+
+	for (word = strtok_r(copy, " ,", &at); word && !found; word = strtok_r(NULL, " ,", &at))
+		found = fnmatch(word, name, 0) == 0;
+	free(copy);
+	return found;
+}
+
+/* The same, and true when VARIABLE is unset. */
 static bool is_chosen(const char *variable, const char *name)
 {
 	const char *text = getenv(variable);
-	char copy[1024], *word, *at;
 
-	if (!text || !*text)
-		return true;
-	snprintf(copy, sizeof(copy), "%s", text);
-	for (word = strtok_r(copy, " ,", &at); word; word = strtok_r(NULL, " ,", &at))
-		if (fnmatch(word, name, 0) == 0)
-			return true;
-	return false;
+	return !text || !*text || is_listed(variable, name);
+}
+
+/* Is the row one of those in VARIABLE? */
+static bool is_row_listed(const char *variable, const struct work *w, const struct family *f)
+{
+	char row[128];
+
+	snprintf(row, sizeof(row), "%s/%s/%s", w->name, road_names[road], f->name);
+	return is_listed(variable, row);
+}
+
+static bool is_over(void)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/stop", getenv("BENCH_OUT") ? getenv("BENCH_OUT") : "");
+	return access(path, F_OK) == 0;
 }
 
 static unsigned int widest(const struct work *w)
@@ -100,32 +128,33 @@ static void print_samples(const struct work *w, struct row *row)
 		       road_names[road], row->f->name, the_run.s->kb * 1024.0 / (w->idle + 1));
 }
 
-static void run_row(const struct work *w, struct row *row)
-{
-	prepare_run(w, row);
-	if (run_once(&the_run)) {
-		print_samples(w, row);
-	} else {
-		row->absent = true;
-		printf("none,%s,%s,%s,%s\n", w->name, road_names[road], row->f->name,
-		       the_run.s->why);
-	}
-	fflush(stdout);
-}
-
 static void print_counts(const struct work *w, const struct row *row)
 {
-	unsigned long long values[COUNTERS];
+	const unsigned long long *values = the_run.s->count;
 	double megabytes = (double)row->n * w->bytes / 1e6;
 	unsigned int i;
 
-	counters_read(values);
 	for (i = 0; i < COUNTERS; i++)
 		printf("count,%s,%s,%s,%.4f,%s,/operation\n", w->name, road_names[road],
 		       row->f->name, (double)values[i] / row->n, counter_names[i]);
 	if (w->divisor > 1)
 		printf("count,%s,%s,%s,%.4f,%s,/MB\n", w->name, road_names[road],
 		       row->f->name, values[SWITCHES] / megabytes, counter_names[SWITCHES]);
+}
+
+static void run_row(const struct work *w, struct row *row)
+{
+	prepare_run(w, row);
+	if (run_once(&the_run)) {
+		print_samples(w, row);
+		if (the_run.s->counted)
+			print_counts(w, row);
+	} else {
+		row->absent = true;
+		printf("none,%s,%s,%s,%s\n", w->name, road_names[road], row->f->name,
+		       the_run.s->why);
+	}
+	fflush(stdout);
 }
 
 /* What the kernel did, in a run of its own. */
@@ -199,6 +228,15 @@ static void smoke_rows(const struct work *w, struct row *rows, unsigned int coun
 	}
 }
 
+static void profile_rows(const struct work *w, struct row *rows, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (is_row_listed("BENCH_PROFILE", w, rows[i].f))
+			profile_row(w, &rows[i]);
+}
+
 static void compare_pairs(const struct work *w, struct row *row)
 {
 	double ratio;
@@ -215,6 +253,15 @@ static void compare_pairs(const struct work *w, struct row *row)
 	fflush(stdout);
 }
 
+static void print_done(const char *name, const struct row *rows, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		printf("done,%s,%s,%s\n", name, road_names[road], rows[i].f->name);
+	fflush(stdout);
+}
+
 static void compare_all(const struct work *w, struct row *rows, unsigned int count)
 {
 	unsigned int r, i;
@@ -222,6 +269,7 @@ static void compare_all(const struct work *w, struct row *rows, unsigned int cou
 	for (r = 0; r < runs_wanted; r++)
 		for (i = 0; i < count; i++)
 			compare_pairs(w, &rows[i]);
+	print_done("pairs", rows, count);
 }
 
 static void run_work(const struct work *w, struct row *rows, unsigned int count)
@@ -239,6 +287,7 @@ static void run_work(const struct work *w, struct row *rows, unsigned int count)
 	for (i = 0; i < count; i++)
 		if (!rows[i].absent && !w->once)
 			count_row(w, &rows[i]);
+	print_done(w->name, rows, count);
 }
 
 static void consider(const struct work *w)
@@ -247,11 +296,11 @@ static void consider(const struct work *w)
 	const struct family *f;
 	unsigned int count = 0;
 
-	if (!(w->roads & 1u << road) || !is_chosen("BENCH_WORKLOADS", w->name))
+	if (!(w->roads & 1u << road) || !is_chosen("BENCH_WORKLOADS", w->name) || is_over())
 		return;
 	for (f = families; f->name && count < ROWS_MAX; f++) {
 		if (!(f->kind & w->kinds) || !(f->roads & 1u << road) ||
-		    !is_chosen("BENCH_FAMILIES", f->name))
+		    !is_chosen("BENCH_FAMILIES", f->name) || is_row_listed("BENCH_SKIP", w, f))
 			continue;
 		if (!family_is_here(f)) {
 			printf("none,%s,%s,%s,this kernel does not have it\n", w->name,
@@ -267,7 +316,7 @@ static void consider(const struct work *w)
 	if (getenv("BENCH_PAIRS"))
 		compare_all(w, rows, count);
 	else if (getenv("BENCH_PROFILE"))
-		profile_row(w, &rows[0]);
+		profile_rows(w, rows, count);
 	else if (getenv("BENCH_SMOKE"))
 		smoke_rows(w, rows, count);
 	else

@@ -16,6 +16,8 @@
 
 #include "bench.h"
 
+const char *const road_names[ROADS] = { "local", "veth" };
+
 /* A run that takes longer has failed, s. */
 #define RUN_TIMEOUT	60
 
@@ -45,10 +47,10 @@ void await(struct run *run)
 }
 
 /* A file in BENCH_OUT, through which tools/bench-profile on the host is told. */
-static void leave_note(struct run *run, const char *name, unsigned int value)
+static void leave_note(struct run *run, const char *name, const char *text)
 {
-	char path[512], final[512], text[16];
-	int fd, len = snprintf(text, sizeof(text), "%u\n", value);
+	char path[512], final[512];
+	int fd, len = strlen(text);
 
 	snprintf(path, sizeof(path), "%s/profile.%s.new", getenv("BENCH_OUT"), name);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
@@ -61,12 +63,23 @@ static void leave_note(struct run *run, const char *name, unsigned int value)
 
 static void await_profiler(struct run *run)
 {
-	char path[512];
+	char path[512], row[128];
 
-	leave_note(run, "start", 0);
+	snprintf(row, sizeof(row), "%s-%s-%s\n", run->w->name, run->f->name,
+		 road_names[run->road]);
+	leave_note(run, "start", row);
 	snprintf(path, sizeof(path), "%s/profile.go", getenv("BENCH_OUT"));
 	while (access(path, F_OK) < 0)
 		poll(NULL, 0, 100);
+	unlink(path);
+}
+
+static void end_profile(struct run *run)
+{
+	char ops[16];
+
+	snprintf(ops, sizeof(ops), "%u\n", run->n);
+	leave_note(run, "end", ops);
 }
 
 void mark_start(struct run *run)
@@ -82,12 +95,23 @@ void mark_end(struct run *run)
 {
 	unsigned long long end = now();
 
-	if (run->counting)
+	if (run->counting) {
 		counters_stop();
+		counters_read(run->s->count);
+		run->s->counted = true;
+		return;
+	}
 	if (run->profiling)
-		leave_note(run, "end", run->n);
+		end_profile(run);
 	if (run->s->samples < SAMPLES_MAX)
 		run->s->sample[run->s->samples++] = end - run->s->from;
+}
+
+/* The next sample of a run that takes its own is counted, where it begins and ends in one process. */
+void count_from_here(struct run *run)
+{
+	if (!run->profiling && counters_open())
+		run->counting = true;
 }
 
 /* Memory that all processes of a run see. */
@@ -172,6 +196,12 @@ int listen_here(struct run *run, int backlog)
 	return fd;
 }
 
+static void seal_socket(struct run *run, int fd)
+{
+	if (run->f->seal && run->f->seal(fd) < 0)
+		fail(run, "sealing a connection");
+}
+
 int accept_one(struct run *run, int listener)
 {
 	int fd = accept(listener, NULL, NULL);
@@ -179,17 +209,21 @@ int accept_one(struct run *run, int listener)
 	if (fd < 0)
 		fail(run, "accept");
 	tune_socket(run, fd);
+	seal_socket(run, fd);
 	return fd;
 }
 
+/* The address is made once: no row is to measure how text becomes one. */
 int connect_there(struct run *run)
 {
 	int fd = make_socket(run);
-	struct address a;
+	static struct address a;
 
-	fill_address(run, &a, false);
+	if (!a.len)
+		fill_address(run, &a, false);
 	if (connect(fd, (struct sockaddr *)&a.to, a.len) < 0)
 		fail(run, "connect");
+	seal_socket(run, fd);
 	return fd;
 }
 
@@ -283,5 +317,5 @@ bool run_once(struct run *run)
 				 dead == pid[1] ? "active" : "passive", WTERMSIG(status));
 		kill(dead == pid[0] ? pid[1] : pid[0], SIGKILL);
 	}
-	return !bad && run->s->samples;
+	return !bad && (run->s->samples || run->s->counted);
 }

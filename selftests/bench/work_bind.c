@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -14,27 +15,32 @@
 #define FIRST_PORT	2000u
 #define PORTS		60000u
 
-/* The socket number @k, bound. */
-static int bound_socket(struct run *run, unsigned int k)
+/* The name of socket number @k, made before the clock runs. */
+static void fill_name(const struct run *run, unsigned int k, struct address *a)
+{
+	struct sockaddr_in *ip = (struct sockaddr_in *)&a->to;
+	struct run nth = *run;
+
+	nth.port = FIRST_PORT + k % PORTS;
+	if (run->f->domain && run->f->domain != AF_INET)
+		nth.port = FIRST_PORT + k;
+	fill_address(&nth, a, false);
+	if (run->f->domain == AF_INET)
+		ip->sin_addr.s_addr = htonl(ntohl(ip->sin_addr.s_addr) + k / PORTS);
+}
+
+/* Socket number @k, bound to @a. */
+static int bound_socket(struct run *run, unsigned int k, const struct address *a)
 {
 	struct family f = *run->f;
 	struct run nth = *run;
-	struct sockaddr_in *ip;
-	struct address a;
 	int fd;
 
 	nth.f = &f;
-	nth.port = FIRST_PORT + k % PORTS;
 	if (!f.domain && k >= PORTS)
 		f.type = f.type == SOCK_DGRAM ? SOCK_STREAM : SOCK_DGRAM;
-	else if (f.domain != AF_INET)
-		nth.port = FIRST_PORT + k;
 	fd = make_socket(&nth);
-	fill_address(&nth, &a, false);
-	ip = (struct sockaddr_in *)&a.to;
-	if (f.domain == AF_INET)
-		ip->sin_addr.s_addr = htonl(ntohl(ip->sin_addr.s_addr) + k / PORTS);
-	if (bind(fd, (struct sockaddr *)&a.to, a.len) < 0)
+	if (bind(fd, (struct sockaddr *)&a->to, a->len) < 0)
 		fail(run, "bind");
 	return fd;
 }
@@ -46,15 +52,22 @@ static void nobody_listens(struct run *run)
 static void bind_many(struct run *run)
 {
 	unsigned int k, s, crowd = run->w->idle;
+	struct address *names = calloc(run->n, sizeof(*names)), a;
 
-	for (k = 0; k + 1 < crowd; k++)
-		bound_socket(run, k);
+	for (k = 0; k + 1 < crowd; k++) {
+		fill_name(run, k, &a);
+		bound_socket(run, k, &a);
+	}
+	for (k = 0; k < run->n; k++)
+		fill_name(run, crowd + k, &names[k]);
 	for (k = 0; k < run->warm; k++)
-		close(bound_socket(run, crowd + k));
-	for (s = 0; s < SAMPLES; s++) {
+		close(bound_socket(run, crowd + k, &names[k]));
+	for (s = 0; s <= SAMPLES; s++) {
+		if (s == SAMPLES)
+			count_from_here(run);
 		mark_start(run);
 		for (k = 0; k < run->n; k++)
-			close(bound_socket(run, crowd + k));
+			close(bound_socket(run, crowd + k, &names[k]));
 		mark_end(run);
 	}
 }

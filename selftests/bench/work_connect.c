@@ -9,15 +9,11 @@
 
 static void accept_and_close(struct run *run)
 {
-	int listener = listen_here(run, 64), fd;
+	int listener = listen_here(run, 64);
 	unsigned int i;
 
-	for (i = 0; i < run->warm + run->n; i++) {
-		fd = accept(listener, NULL, NULL);
-		if (fd < 0)
-			fail(run, "accept");
-		close(fd);
-	}
+	for (i = 0; i < run->warm + run->n; i++)
+		close(accept_one(run, listener));
 	await(run);
 }
 
@@ -51,11 +47,7 @@ static void serve_requests(struct run *run)
 
 	prepare_memory(run, 0, size);
 	for (i = 0; i < run->warm + run->n; i++) {
-		fd = accept(listener, NULL, NULL);
-		if (fd < 0)
-			fail(run, "accept");
-		if (run->f->hurry)
-			run->f->hurry(fd);
+		fd = accept_one(run, listener);
 		recv_all(run, fd, run->got, size);
 		send_all(run, fd, run->got, size);
 		close(fd);

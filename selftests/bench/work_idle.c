@@ -79,7 +79,7 @@ static void serve_many(struct run *run)
 	for (i = 0; i < total; i++)
 		watch(run, epoll, fds[i]);
 	tell(run);
-	serve_rounds(run, epoll, run->warm + SAMPLES * run->n);
+	serve_rounds(run, epoll, run->warm + (SAMPLES + 1) * run->n);
 	await(run);
 }
 
@@ -127,7 +127,9 @@ static void ask_one(struct run *run)
 	fd = open_many(run);
 	for (i = 0; i < run->warm; i++)
 		ask_once(run, fd, i);
-	for (s = 0; s < SAMPLES; s++) {
+	for (s = 0; s <= SAMPLES; s++) {
+		if (s == SAMPLES)
+			count_from_here(run);
 		mark_start(run);
 		for (i = 0; i < run->n; i++)
 			ask_once(run, fd, i);
@@ -146,6 +148,7 @@ static void ask_one(struct run *run)
 
 const struct work idle_works[] = {
 	EPOLL("1", 1),
+	EPOLL("10", 10),
 	EPOLL("100", 100),
 	EPOLL("10000", 10000),
 	{ NULL }

@@ -63,10 +63,14 @@ static void give(struct run *run)
 	await(run);
 }
 
+#define MESSAGES(text, set_defaults) {						\
+	.name = text, .kinds = SEQ | DGRAM, .roads = 1u << LOCAL | 1u << VETH,	\
+	.bytes = 64, .n = 2000, .defaults = set_defaults, .warm_share = 2,	\
+	.metric = "cost per message", .unit = "/message", .divisor = 1,		\
+	.passive = take, .active = give }
+
 const struct work rate_works[] = {
-	{ .name = "messages-64", .kinds = SEQ | DGRAM, .roads = 1u << LOCAL | 1u << VETH,
-	  .bytes = 64, .n = 2000, .warm_share = 2,
-	  .metric = "cost per message", .unit = "/message", .divisor = 1,
-	  .passive = take, .active = give },
+	MESSAGES("messages-64", false),
+	MESSAGES("messages-64-defaults", true),
 	{ NULL }
 };
