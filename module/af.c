@@ -55,6 +55,10 @@ void weft_sock_purge(struct sock *sk)
 	struct sk_buff *skb;
 	u32 truesize = 0;
 
+	weft_pool_end(sk);
+	/* Nothing comes any more: what is empty stays so. */
+	if (skb_queue_empty(&wsk->reader) && skb_queue_empty_lockless(q))
+		return;
 	__skb_queue_head_init(&all);
 	spin_lock_bh(&q->lock);
 	skb_queue_splice_init(&wsk->reader, &all);
@@ -70,7 +74,6 @@ void weft_sock_purge(struct sock *sk)
 	wsk->reader_bytes = 0;
 	spin_unlock_bh(&q->lock);
 	__skb_queue_purge(&all);
-	weft_pool_end(sk);
 }
 
 static void destruct(struct sock *sk)
@@ -154,8 +157,9 @@ struct sock *weft_sock_alloc(struct net *net, struct socket *sock, int type,
 	if (type != SOCK_DGRAM)
 		sk->sk_write_space = write_space;
 	wsk = weft_sk(sk);
+	wsk->wn = weft_net(net);
 	wsk->inet6 = inet6;
-	wsk->cc = READ_ONCE(weft_net(net)->cc);
+	wsk->cc = READ_ONCE(wsk->wn->cc);
 	__skb_queue_head_init(&wsk->reader);
 	enter_table(sk);
 	return sk;
@@ -350,17 +354,18 @@ void weft_sock_close(struct sock *sk)
 {
 	struct weft_sock *wsk = weft_sk(sk);
 	bool listener, orphan = false;
+	LIST_HEAD(children);
 
 	lock_sock(sk);
 	listener = sk->sk_state == TCP_LISTEN;
 	weft_port_unbind(sk);
-	if (wsk->road == WEFT_ROAD_LOCAL)
+	if (listener)
+		weft_listen_stop(sk, &children);
+	else if (wsk->road == WEFT_ROAD_LOCAL)
 		weft_local_close(sk, discards(sk));
 	else if (wsk->conn)
 		orphan = close_wire(sk);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
-	if (listener)
-		WRITE_ONCE(sk->sk_state, TCP_CLOSE);
 	sock_orphan(sk);
 	if (orphan) {
 		sock_hold(sk);
@@ -368,7 +373,7 @@ void weft_sock_close(struct sock *sk)
 	}
 	release_sock(sk);
 	if (listener)
-		weft_listen_close(sk);
+		weft_listen_drop(sk, &children);
 	let_peer_go(sk);
 	if (orphan)
 		drop_net(sk);
@@ -479,9 +484,11 @@ static void begin_reading(struct sock *sk)
 	bool deaf = sk->sk_type == SOCK_SEQPACKET &&
 		    sk->sk_shutdown & RCV_SHUTDOWN;
 
-	spin_lock_bh(&sk->sk_receive_queue.lock);
-	weft_sk(sk)->rx_dead = deaf;
-	spin_unlock_bh(&sk->sk_receive_queue.lock);
+	if (READ_ONCE(weft_sk(sk)->rx_dead) != deaf) {
+		spin_lock_bh(&sk->sk_receive_queue.lock);
+		WRITE_ONCE(weft_sk(sk)->rx_dead, deaf);
+		spin_unlock_bh(&sk->sk_receive_queue.lock);
+	}
 	/* TCP forgets an error that nobody asked for. */
 	if (sk->sk_type == SOCK_STREAM)
 		WRITE_ONCE(sk->sk_err, 0);
@@ -728,32 +735,32 @@ static int weft_listen(struct socket *sock, int backlog)
 static bool is_acceptable(struct sock *sk)
 {
 	return !list_empty_careful(&weft_sk(sk)->accept_q) ||
-	       sk->sk_state != TCP_LISTEN;
+	       READ_ONCE(sk->sk_state) != TCP_LISTEN;
 }
 
+/* The listener is not owned: the lock of its queue does. */
 static struct sock *wait_child(struct sock *sk, long timeo, int *err)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
-	struct sock *child = NULL;
+	struct sock *child;
 
 	*err = 0;
 	add_wait_queue_exclusive(sk_sleep(sk), &wait);
-	for (;;) {
-		if (sk->sk_state != TCP_LISTEN)
-			*err = -EINVAL;
-		else
-			child = weft_listen_take(sk);
-		if (child || *err)
-			break;
+	smp_mb();	/* on the queue before looking: see skwq_has_sleeper() */
+	while (!(child = weft_listen_take(sk))) {
 		if (!timeo)
 			*err = -EAGAIN;
 		else if (signal_pending(current))
 			*err = sock_intr_errno(timeo);
 		if (*err)
 			break;
-		sk_wait_event(sk, &timeo, is_acceptable(sk), &wait);
+		timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, timeo);
 	}
 	remove_wait_queue(sk_sleep(sk), &wait);
+	if (IS_ERR(child)) {
+		*err = PTR_ERR(child);
+		child = NULL;
+	}
 	return child;
 }
 
@@ -761,23 +768,22 @@ static int weft_accept(struct socket *sock, struct socket *newsock,
 		       struct proto_accept_arg *arg)
 {
 	struct sock *sk = sock->sk, *child;
+	bool slow;
 	int err;
 
 	if (weft_is_dgram(sk))
 		return -EOPNOTSUPP;
-	lock_sock(sk);
 	child = wait_child(sk, sock_rcvtimeo(sk, arg->flags & O_NONBLOCK),
 			   &err);
 	arg->is_empty = !is_acceptable(sk);
-	release_sock(sk);
 	arg->err = err;
 	if (!child)
 		return err;
 	weft_listen_changed(sk);
-	lock_sock(child);
+	slow = lock_sock_fast(child);
 	sock_graft(child, newsock);
 	newsock->state = SS_CONNECTED;
-	release_sock(child);
+	unlock_sock_fast(child, slow);
 	return 0;
 }
 
@@ -839,12 +845,11 @@ static int shut_dgram(struct sock *sk, int how)
 }
 
 /* True when the socket listens no more. */
-static bool shut_listener(struct sock *sk, int how)
+static bool shut_listener(struct sock *sk, int how, struct list_head *children)
 {
 	if (!(how & RCV_SHUTDOWN))
 		return false;
-	shut_reading(sk);
-	WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+	weft_listen_stop(sk, children);
 	return true;
 }
 
@@ -865,6 +870,7 @@ static void stop_opening(struct socket *sock)
 static int weft_shutdown(struct socket *sock, int how)
 {
 	struct sock *sk = sock->sk;
+	LIST_HEAD(children);
 	bool ended = false;
 	int err = 0;
 
@@ -875,14 +881,14 @@ static int weft_shutdown(struct socket *sock, int how)
 	if (weft_is_dgram(sk))
 		err = shut_dgram(sk, how + 1);
 	else if (sk->sk_state == TCP_LISTEN)
-		ended = shut_listener(sk, how + 1);
+		ended = shut_listener(sk, how + 1, &children);
 	else if (sk->sk_state == TCP_SYN_SENT)
 		stop_opening(sock);
 	else
 		err = shut_stream(sk, how + 1);
 	release_sock(sk);
 	if (ended)
-		weft_listen_close(sk);
+		weft_listen_drop(sk, &children);
 	else if (sk->sk_state == TCP_CLOSE)
 		weft_listen_changed(sk);	/* it may wait in connect() */
 	sk->sk_state_change(sk);

@@ -56,29 +56,42 @@ bool weft_listen_is_full(const struct sock *listener)
 struct sock *weft_listen_take(struct sock *listener)
 {
 	struct sk_buff_head *q = &listener->sk_receive_queue;
-	struct weft_sock *child;
+	struct weft_sock *child = NULL;
+	bool listens;
 
 	spin_lock_bh(&q->lock);
-	child = list_first_entry_or_null(&weft_sk(listener)->accept_q,
-					 struct weft_sock, accept_link);
+	listens = listener->sk_state == TCP_LISTEN;
+	if (listens)
+		child = list_first_entry_or_null(&weft_sk(listener)->accept_q,
+						 struct weft_sock, accept_link);
 	if (child) {
 		list_del(&child->accept_link);
 		sk_acceptq_removed(listener);
 	}
 	spin_unlock_bh(&q->lock);
+	if (!listens)
+		return ERR_PTR(-EINVAL);
 	return child ? &child->sk : NULL;
 }
 
-void weft_listen_close(struct sock *listener)
+void weft_listen_stop(struct sock *listener, struct list_head *children)
 {
 	struct sk_buff_head *q = &listener->sk_receive_queue;
-	struct sock *child;
 
 	spin_lock_bh(&q->lock);
 	weft_sk(listener)->rx_dead = true;
+	list_splice_init(&weft_sk(listener)->accept_q, children);
+	WRITE_ONCE(listener->sk_ack_backlog, 0);
+	WRITE_ONCE(listener->sk_state, TCP_CLOSE);
 	spin_unlock_bh(&q->lock);
-	while ((child = weft_listen_take(listener)))
-		weft_sock_destroy(child);
+}
+
+void weft_listen_drop(struct sock *listener, struct list_head *children)
+{
+	struct weft_sock *child, *next;
+
+	list_for_each_entry_safe(child, next, children, accept_link)
+		weft_sock_destroy(&child->sk);
 	weft_listen_changed(listener);
 }
 

@@ -3,6 +3,7 @@
 #ifndef WEFT_LISTEN_H
 #define WEFT_LISTEN_H
 
+#include <linux/list.h>
 #include <linux/types.h>
 
 #include "proto/packet.h"
@@ -27,14 +28,24 @@ int weft_listen_add(struct sock *listener, struct sock *child);
 /** weft_listen_is_full() - would weft_listen_add() say -EAGAIN? A hint. */
 bool weft_listen_is_full(const struct sock *listener);
 
-/** weft_listen_take() - the oldest child, with its reference, or NULL */
+/**
+ * weft_listen_take() - the oldest child, with its reference
+ *
+ * Return: NULL when there is none, -EINVAL when the socket does not listen.
+ */
 struct sock *weft_listen_take(struct sock *listener);
 
 /** weft_listen_changed() - who waits for a backlog may look again */
 void weft_listen_changed(const struct sock *listener);
 
-/** weft_listen_close() - no more children; the queued ones are reset */
-void weft_listen_close(struct sock *listener);
+/**
+ * weft_listen_stop() - to TCP_CLOSE; sk owned
+ * @children: gets those that nobody took, for weft_listen_drop()
+ */
+void weft_listen_stop(struct sock *listener, struct list_head *children);
+
+/** weft_listen_drop() - reset children that nobody took; listener not owned */
+void weft_listen_drop(struct sock *listener, struct list_head *children);
 
 /**
  * weft_listen_open() - an OPEN of a new flow came; BH, under RCU

@@ -79,6 +79,7 @@ struct weft_bucket {
  * @pools: what local connections keep to write into (pool.c); @pools_lock
  * @pools_work: ends those that were idle
  * @next_port: where the search for an ephemeral port starts
+ * @ephemeral_bound: sockets bound to such a port; @ports_lock, looked at without
  * @accepts: changes of listeners' backlogs: a connect() that found one full
  *	waits for the next
  * @cc: congestion control of new connections; atomic pointer
@@ -115,6 +116,7 @@ struct weft_net {
 	struct rhashtable	flows;
 	spinlock_t		ports_lock;
 	atomic_t		next_port;
+	unsigned int		ephemeral_bound;
 	atomic_t		accepts;
 
 	struct weft_bucket	socks[WEFT_SOCK_BUCKETS];
@@ -166,9 +168,12 @@ static inline struct in6_addr weft_net_address(struct weft_net *wn)
 static inline bool weft_net_is_self(struct weft_net *wn,
 				    const struct in6_addr *addr)
 {
-	struct in6_addr own = weft_net_address(wn);
+	struct in6_addr own;
 
-	return ipv6_addr_loopback(addr) || ipv6_addr_equal(addr, &own);
+	if (ipv6_addr_loopback(addr))
+		return true;
+	own = weft_net_address(wn);
+	return ipv6_addr_equal(addr, &own);
 }
 
 /**

@@ -86,6 +86,14 @@ static bool is_taken(struct weft_net *wn, struct sock *sk,
 	return taken;
 }
 
+/* One socket more, or less, has @port. */
+static void count_bound(struct weft_net *wn, u16 port, int one)
+{
+	lockdep_assert_held(&wn->ports_lock);
+	if (port >= WEFT_PORT_EPHEMERAL_MIN && port <= WEFT_PORT_EPHEMERAL_MAX)
+		WRITE_ONCE(wn->ephemeral_bound, wn->ephemeral_bound + one);
+}
+
 static int insert_port(struct weft_net *wn, struct sock *sk,
 		       const struct in6_addr *addr, u16 port)
 {
@@ -104,6 +112,7 @@ static int insert_port(struct weft_net *wn, struct sock *sk,
 		return err;
 	}
 	wsk->hashed = true;
+	count_bound(wn, port, 1);
 	atomic_inc(&wn->address_users);
 	smp_mb__after_atomic();	/* before weft_bind() looks at the address */
 	return 0;
@@ -153,6 +162,7 @@ void weft_port_unbind(struct sock *sk)
 		return;
 	spin_lock_bh(&wn->ports_lock);
 	rhltable_remove(&wn->ports, &wsk->port_node, port_params);
+	count_bound(wn, wsk->port, -1);
 	spin_unlock_bh(&wn->ports_lock);
 	wsk->hashed = false;
 	atomic_dec(&wn->address_users);
@@ -164,6 +174,9 @@ u16 weft_port_name(struct weft_net *wn)
 	u16 port;
 	u32 key;
 
+	/* One that is bound meanwhile may get the same: names are not unique. */
+	if (!READ_ONCE(wn->ephemeral_bound))
+		return next_ephemeral(wn);
 	rcu_read_lock();
 	do {
 		port = next_ephemeral(wn);

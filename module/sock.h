@@ -55,6 +55,7 @@ struct weft_keep_opts {
  * road for all its life, so the two never meet.
  *
  * @sk: sk_state takes TCP_CLOSE, TCP_SYN_SENT, TCP_ESTABLISHED, TCP_LISTEN
+ * @wn: of its namespace, which sk_net keeps; never changes
  * @addr: bound or own address; Own, constant while in a table
  * @peer_addr: of a connected socket; Own
  * @port: 0 while unbound; Own, constant while in a table
@@ -106,6 +107,7 @@ struct weft_keep_opts {
 struct weft_sock {
 	struct sock		sk;
 
+	struct weft_net		*wn;
 	struct in6_addr		addr;
 	struct in6_addr		peer_addr;
 	u16			port;
@@ -160,7 +162,7 @@ static inline struct weft_sock *weft_sk(const struct sock *sk)
 
 static inline struct weft_net *weft_sock_net(const struct sock *sk)
 {
-	return weft_net(sock_net(sk));
+	return weft_sk(sk)->wn;
 }
 
 /* Is there a connection? A reset on one node leaves sk_state; sk owned. */
