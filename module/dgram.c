@@ -10,6 +10,9 @@
 #include "frags.h"
 #include "node.h"
 #include "path.h"
+#include "pause.h"
+#include "pieces.h"
+#include "pool.h"
 #include "port.h"
 #include "proto/frag.h"
 #include "sock.h"
@@ -37,6 +40,7 @@ static enum weft_stat queue_dgram(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff_head *q = &sk->sk_receive_queue;
 	enum weft_stat why = WEFT_STATS;
+	bool tell = false;
 
 	if (sk_filter(sk, skb)) {
 		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_filter);
@@ -53,15 +57,18 @@ static enum weft_stat queue_dgram(struct sock *sk, struct sk_buff *skb)
 		skb->dev = NULL;
 		weft_rmem_charge(sk, skb->truesize);
 		weft_sk(sk)->rx_bytes += skb->len;
+		weft_sk(sk)->rx_records++;
 		sock_skb_set_dropcount(sk, skb);
 		__skb_queue_tail(q, skb);
+		tell = !weft_pause_hides(sk) || weft_sk(sk)->polled ||
+		       sock_flag(sk, SOCK_FASYNC);
 	} else {
 		atomic_inc(&sk->sk_drops);
 	}
 	spin_unlock_bh(&q->lock);
-	if (why == WEFT_STATS)
+	if (tell)
 		sk->sk_data_ready(sk);
-	else
+	if (why != WEFT_STATS)
 		weft_drop(weft_sock_net(sk), skb, why);
 	return why;
 }
@@ -74,6 +81,30 @@ static void name_sender(struct sk_buff *skb, const struct in6_addr *from,
 		.port = port,
 		.scope = scope,
 	};
+}
+
+/* Bytes in pages, in an skb that the receiver has read, or a new one. */
+static struct sk_buff *make_paged(struct sock *sk, struct sock *peer,
+				  struct msghdr *msg, size_t len, int *err)
+{
+	struct weft_pieces pieces __uninitialized;
+	struct sk_buff *skb;
+
+	*err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, -1);
+	if (*err)
+		return NULL;
+	skb = weft_pool_skb(peer) ?: alloc_skb(0, GFP_KERNEL);
+	if (!skb) {
+		*err = -ENOBUFS;
+		weft_pieces_drop(&pieces);
+		return NULL;
+	}
+	/* A filter may look behind any header: let that be the payload. */
+	skb_reset_mac_header(skb);
+	skb_reset_network_header(skb);
+	skb_reset_transport_header(skb);
+	weft_pieces_into(&pieces, skb);
+	return skb;
 }
 
 /* Tell the sender that nobody has the port; the ports are turned round. */
@@ -233,11 +264,14 @@ static struct sk_buff *make_dgram(struct sock *sk, struct msghdr *msg,
  * A small one that stays on the node: the receiver alone is charged for it, and
  * without room there it goes at once.
  */
-static struct sk_buff *make_local(struct sock *sk, struct msghdr *msg,
-				  size_t len, int *err)
+static struct sk_buff *make_local(struct sock *sk, struct sock *peer,
+				  struct msghdr *msg, size_t len, int *err)
 {
 	struct sk_buff *skb;
 
+	/* Whoever must not enter file systems would write into sk's own page. */
+	if (len <= PAGE_SIZE && sk->sk_allocation == GFP_KERNEL)
+		return make_paged(sk, peer, msg, len, err);
 	if (len > SKB_MAX_HEAD(0))
 		return make_dgram(sk, msg, len, err);
 	skb = alloc_skb(len, sk->sk_allocation);
@@ -256,6 +290,7 @@ static int send_local(struct sock *sk, struct msghdr *msg, size_t len,
 	struct in6_addr from = wsk->addr;
 	struct sk_buff *skb;
 	struct sock *peer;
+	bool paged;
 	int err = 0;
 
 	if (ipv6_addr_any(&from))
@@ -267,9 +302,12 @@ static int send_local(struct sock *sk, struct msghdr *msg, size_t len,
 		was_not_taken(sk);
 		return 0;
 	}
-	skb = make_local(sk, msg, len, &err);
+	skb = make_local(sk, peer, msg, len, &err);
 	if (skb) {
+		/* Until here its cb is that of pieces. */
+		paged = !skb_headlen(skb);
 		name_sender(skb, &from, wsk->port, 0);
+		weft_dgram_cb(skb)->paged = paged;
 		if (sock_flag(peer, SOCK_RCVTSTAMP))
 			__net_timestamp(skb);
 		weft_count(weft_sock_net(sk), WEFT_STAT_local_bytes, len);
@@ -321,6 +359,7 @@ int weft_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 {
 	struct sock *sk = sock->sk;
 	struct target to;
+	bool slow;
 	int err;
 
 	if (msg->msg_flags & MSG_OOB)
@@ -330,7 +369,8 @@ int weft_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	err = weft_sock_check_control(sk, msg);
 	if (err)
 		return err;
-	lock_sock(sk);
+	weft_pause_answer(sk);
+	slow = lock_sock_fast(sk);
 	err = sock_error(sk);
 	if (!err && sk->sk_shutdown & SEND_SHUTDOWN)
 		err = -EPIPE;
@@ -338,7 +378,7 @@ int weft_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 		err = find_target(sk, msg, &to);
 	if (!err)
 		err = autobind(sk);
-	release_sock(sk);
+	unlock_sock_fast(sk, slow);
 	if (err)
 		return err;
 	if (weft_net_is_self(weft_sock_net(sk), &to.node))
@@ -350,10 +390,9 @@ int weft_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 
 /* --- receiving --- */
 
-static bool has_dgram(const struct sock *sk)
+static bool has_ended(const struct sock *sk)
 {
-	return !skb_queue_empty_lockless(&sk->sk_receive_queue) ||
-	       READ_ONCE(sk->sk_err) ||
+	return READ_ONCE(sk->sk_err) ||
 	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN;
 }
 
@@ -369,41 +408,91 @@ static struct sk_buff *take_dgram(struct sock *sk, int flags)
 		refcount_inc(&skb->users);
 	} else if (skb) {
 		__skb_unlink(skb, q);
-		weft_rmem_uncharge(sk, skb->truesize);
+		weft_rmem_uncharge_some(sk, skb->truesize);
+		/* More comes where there is a pool; its end gives all back. */
+		if (skb_queue_empty(q) && !weft_sk(sk)->pool)
+			sk_mem_uncharge(sk, 0);
 		weft_sk(sk)->rx_bytes -= skb->len;
 	}
 	spin_unlock_bh(&q->lock);
 	return skb;
 }
 
+/* Nothing is there: 1 wait, 0 the end, or negative errno. */
+static int why_none(struct sock *sk, long timeo)
+{
+	int err = sock_error(sk);
+
+	if (err)
+		return err;
+	if (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN)
+		return 0;
+	if (!timeo)
+		return -EAGAIN;
+	return signal_pending(current) ? sock_intr_errno(timeo) : 1;
+}
+
+/* Sleep until something came, unless it came meanwhile. */
+static struct sk_buff *sleep_dgram(struct sock *sk, int flags, long *timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	struct sk_buff *skb;
+
+	add_wait_queue(sk_sleep(sk), &wait);
+	smp_mb();	/* on the queue before looking: see skwq_has_sleeper() */
+	skb = take_dgram(sk, flags);
+	if (!skb && weft_pause_begin(sk)) {
+		weft_pause_sleep(sk, &wait, has_ended);
+		return NULL;
+	}
+	if (!skb && !has_ended(sk))
+		*timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, *timeo);
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return skb;
+}
+
 static struct sk_buff *wait_dgram(struct sock *sk, int flags, int *err)
 {
 	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct sk_buff *skb;
 
 	*err = 0;
 	skb = take_dgram(sk, flags);
-	if (skb)
-		return skb;
-	lock_sock(sk);
-	add_wait_queue(sk_sleep(sk), &wait);
-	smp_mb();	/* on the queue before looking: see skwq_has_sleeper() */
-	while (!(skb = take_dgram(sk, flags))) {
-		*err = sock_error(sk);
-		if (*err || sk->sk_shutdown & RCV_SHUTDOWN)
+	while (!skb) {
+		*err = why_none(sk, timeo);
+		if (*err <= 0)
 			break;
-		if (!timeo)
-			*err = -EAGAIN;
-		else if (signal_pending(current))
-			*err = sock_intr_errno(timeo);
-		if (*err)
-			break;
-		sk_wait_event(sk, &timeo, has_dgram(sk), &wait);
+		skb = sleep_dgram(sk, flags, &timeo) ?: take_dgram(sk, flags);
 	}
-	remove_wait_queue(sk_sleep(sk), &wait);
-	release_sock(sk);
 	return skb;
+}
+
+/* Is it as make_paged() made it, and nobody else's? */
+static bool is_reusable(const struct sk_buff *skb)
+{
+	return weft_dgram_cb((struct sk_buff *)skb)->paged &&
+	       refcount_read(&skb->users) == 1 && !skb_headlen(skb) &&
+	       !skb_pfmemalloc(skb) &&
+	       skb->truesize - skb->len == SKB_TRUESIZE(skb_end_offset(skb));
+}
+
+/* It was read; takes skb. */
+static void recycle(struct sock *sk, struct sk_buff *skb)
+{
+	if (is_reusable(skb)) {
+		weft_pool_prepare(sk);
+		skb->tstamp = 0;
+		if (weft_pool_keep_one(sk, skb))
+			return;
+	}
+	consume_skb(skb);
+}
+
+static int copy_dgram(struct sk_buff *skb, struct msghdr *msg, u32 n)
+{
+	if (weft_dgram_cb(skb)->paged && !skb_headlen(skb))
+		return weft_pieces_read(skb, 0, msg, n);
+	return skb_copy_datagram_msg(skb, 0, msg, n);
 }
 
 int weft_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
@@ -423,7 +512,7 @@ int weft_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 	n = min_t(size_t, len, skb->len);
 	if (n < skb->len)
 		msg->msg_flags |= MSG_TRUNC;
-	err = skb_copy_datagram_msg(skb, 0, msg, n);
+	err = copy_dgram(skb, msg, n);
 	if (!err) {
 		cb = weft_dgram_cb(skb);
 		sock_recv_cmsgs(msg, sk, skb);
@@ -433,7 +522,10 @@ int weft_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 							  cb->scope);
 		err = flags & MSG_TRUNC ? skb->len : n;
 	}
-	consume_skb(skb);
+	if (flags & MSG_PEEK)
+		consume_skb(skb);
+	else
+		recycle(sk, skb);
 	return err;
 }
 

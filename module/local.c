@@ -11,6 +11,7 @@
 #include "fault.h"
 #include "listen.h"
 #include "local.h"
+#include "pause.h"
 #include "pieces.h"
 #include "pool.h"
 #include "port.h"
@@ -106,8 +107,8 @@ put:
 	return err;
 }
 
-/* One write, or one message, more to read. */
-static void count_queued(struct sock *sk, struct sock *peer, u32 len)
+/* One write, or one message, more to read; *@tell: the reader is to hear of it. */
+static void count_queued(struct sock *peer, u32 len, bool *tell)
 {
 	struct weft_sock *wsk = weft_sk(peer);
 
@@ -116,9 +117,9 @@ static void count_queued(struct sock *sk, struct sock *peer, u32 len)
 	WRITE_ONCE(wsk->rx_whole, wsk->rx_bytes);
 	wsk->rx_records++;
 	/* A reader that sleeps is woken once; a poller hears of each. */
-	if (wsk->rx_wanted || wsk->polled || sock_flag(peer, SOCK_FASYNC)) {
+	if ((wsk->rx_wanted && !weft_pause_hides(peer)) || wsk->polled || sock_flag(peer, SOCK_FASYNC)) {
 		WRITE_ONCE(wsk->rx_wanted, false);
-		weft_sk(sk)->tell = true;
+		*tell = true;
 	}
 }
 
@@ -139,7 +140,7 @@ static bool append_tail(struct sock *peer, struct weft_pieces *pieces)
 static int append_new(struct sock *peer, struct weft_pieces *pieces,
 		      struct sk_buff **spare)
 {
-	struct sk_buff *skb = *spare ?: weft_pool_skb(peer);
+	struct sk_buff *skb = *spare ?: weft_pool_skb_locked(peer);
 
 	if (!skb)
 		return -EAGAIN;
@@ -153,21 +154,26 @@ static int append_new(struct sock *peer, struct weft_pieces *pieces,
 	return 0;
 }
 
-/* -EAGAIN when it takes a new skb, which *@spare then is to be. */
-static int try_pieces(struct sock *sk, struct sock *peer,
-		      struct weft_pieces *pieces, struct sk_buff **spare)
+/*
+ * -EAGAIN when it takes a new skb, which *@spare then is to be; -ESHUTDOWN when
+ * we have told our end, which another thread may do: nothing comes behind it.
+ */
+static int try_pieces(struct sock *peer, struct weft_pieces *pieces,
+		      struct sk_buff **spare, bool *tell)
 {
 	struct sk_buff_head *q = &peer->sk_receive_queue;
 	u32 len = pieces->len;
 	int err = 0;
 
 	spin_lock_bh(&q->lock);
-	if (weft_sk(peer)->rx_dead)
+	if (weft_sk(peer)->rx_eof)
+		err = -ESHUTDOWN;
+	else if (weft_sk(peer)->rx_dead)
 		err = -EPIPE;
 	else if (!append_tail(peer, pieces))
 		err = append_new(peer, pieces, spare);
 	if (!err)
-		count_queued(sk, peer, len);
+		count_queued(peer, len, tell);
 	spin_unlock_bh(&q->lock);
 	return err;
 }
@@ -187,17 +193,17 @@ static void lose_connection(struct sock *sk)
 	sk_error_report(sk);
 }
 
-int weft_local_queue(struct sock *sk, struct weft_pieces *pieces)
+int weft_local_queue(struct sock *sk, struct weft_pieces *pieces, bool *tell)
 {
 	struct sock *peer = weft_sk(sk)->peer;
 	struct sk_buff *spare = NULL;
 	u32 len = pieces->len;
 	int err;
 
-	err = try_pieces(sk, peer, pieces, &spare);
+	err = try_pieces(peer, pieces, &spare, tell);
 	if (err == -EAGAIN) {
 		spare = alloc_skb(0, sk->sk_allocation);
-		err = spare ? try_pieces(sk, peer, pieces, &spare) : -ENOMEM;
+		err = spare ? try_pieces(peer, pieces, &spare, tell) : -ENOMEM;
 	}
 	if (!err)
 		weft_count(weft_sock_net(sk), WEFT_STAT_local_bytes, len);
@@ -223,7 +229,7 @@ static int queue_list(struct sock *sk, struct sock *peer,
 		return -ENOMEM;
 	weft_rmem_charge(peer, truesize);
 	skb_queue_splice_tail_init(list, &peer->sk_receive_queue);
-	count_queued(sk, peer, len);
+	count_queued(peer, len, &weft_sk(sk)->tell);
 	return 0;
 }
 

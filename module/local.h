@@ -24,18 +24,21 @@ int weft_local_connect(struct sock *sk, const struct in6_addr *to, u16 port,
 		       struct sock **wake);
 
 /**
- * weft_local_queue() - hand bytes to the peer; sk owned
+ * weft_local_queue() - hand bytes to the peer; sk connected, its file in use
+ * @tell: set when the peer is to be woken, which the caller does, not owning sk
  *
- * Takes the pieces in any case. Sets weft_sock.tell when the peer is to be
- * woken, which the caller does once it does not own sk any more.
+ * Takes the pieces in any case.
  *
  * A stream that was connected, whose peer has closed, loses them, and is reset.
  *
- * Return: 0, -EPIPE, -ENOMEM.
+ * Return: 0, -EPIPE, -ESHUTDOWN shut down by another thread, -ENOMEM.
  */
-int weft_local_queue(struct sock *sk, struct weft_pieces *pieces);
+int weft_local_queue(struct sock *sk, struct weft_pieces *pieces, bool *tell);
 
-/** weft_local_queue_list() - the same for a message that needs several skbs */
+/**
+ * weft_local_queue_list() - the same for a message that needs several skbs; sk
+ * owned; sets weft_sock.tell
+ */
 int weft_local_queue_list(struct sock *sk, struct sk_buff_head *list);
 
 /** weft_local_shutdown() - we send no more */

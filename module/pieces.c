@@ -95,6 +95,19 @@ static void add_piece(struct weft_pieces *pieces, struct page_frag *pfrag,
 	pfrag->offset += len;
 }
 
+/*
+ * @n bytes of the user's to @off of the page. Most lie within one page proper,
+ * where nothing need be looked up to see that they may.
+ */
+static bool copy_in(struct page_frag *pfrag, u32 off, size_t n,
+		    struct iov_iter *from)
+{
+	if (offset_in_page(off) + n <= PAGE_SIZE)
+		return copy_page_from_iter(pfrag->page + off / PAGE_SIZE,
+					   offset_in_page(off), n, from) == n;
+	return copy_from_iter(page_address(pfrag->page) + off, n, from) == n;
+}
+
 static int fill_some(struct sock *sk, struct weft_pieces *pieces,
 		     struct iov_iter *from, size_t len)
 {
@@ -108,8 +121,7 @@ static int fill_some(struct sock *sk, struct weft_pieces *pieces,
 		if (!pfrag)
 			return -ENOMEM;
 		n = min_t(size_t, len, pfrag->size - pfrag->offset);
-		if (copy_from_iter(page_address(pfrag->page) + pfrag->offset, n,
-				   from) != n)
+		if (!copy_in(pfrag, pfrag->offset, n, from))
 			return -EFAULT;
 		add_piece(pieces, pfrag, n);
 		len -= n;
@@ -118,54 +130,45 @@ static int fill_some(struct sock *sk, struct weft_pieces *pieces,
 }
 
 /*
- * The length of a record; it never straddles pages, so that the reader finds
- * it in one frag: refill() leaves ROOM_MIN bytes at least.
+ * The length of a record and the bytes that have room beside it, at most @len,
+ * as one piece; returns how many bytes those are. A length never straddles
+ * pages, so that the reader finds it in one frag: refill() leaves ROOM_MIN
+ * bytes at least.
  */
-static int fill_record(struct sock *sk, struct weft_pieces *pieces, u32 length)
+static ssize_t fill_record(struct sock *sk, struct weft_pieces *pieces,
+			   struct iov_iter *from, size_t len, u32 length)
 {
 	struct page_frag *pfrag = refill(sk);
 	__be32 head = cpu_to_be32(length);
+	size_t n;
 
 	if (!pfrag)
 		return -ENOMEM;
+	n = min_t(size_t, len, pfrag->size - pfrag->offset - sizeof(head));
+	if (n && !copy_in(pfrag, pfrag->offset + sizeof(head), n, from))
+		return -EFAULT;
 	memcpy(page_address(pfrag->page) + pfrag->offset, &head, sizeof(head));
-	add_piece(pieces, pfrag, sizeof(head));
-	return 0;
-}
-
-/* Pieces that touch become one: the record's length and its first bytes. */
-static void join_first(struct weft_pieces *pieces)
-{
-	if (pieces->n < 2 || pieces->at[0].page != pieces->at[1].page ||
-	    pieces->at[0].off + pieces->at[0].len != pieces->at[1].off)
-		return;
-	put_page(pieces->at[1].page);
-	pieces->at[0].len += pieces->at[1].len;
-	pieces->n--;
-	memmove(&pieces->at[1], &pieces->at[2],
-		(pieces->n - 1) * sizeof(pieces->at[0]));
+	add_piece(pieces, pfrag, sizeof(head) + n);
+	return n;
 }
 
 int weft_pieces_fill(struct sock *sk, struct weft_pieces *pieces,
 		     struct iov_iter *from, size_t len, s64 record)
 {
 	size_t before = iov_iter_count(from);
-	int err = 0;
+	ssize_t n = 0;
+	int err;
 
 	pieces->n = 0;
 	pieces->len = 0;
 	if (record >= 0)
-		err = fill_record(sk, pieces, record);
-	if (!err)
-		err = fill_some(sk, pieces, from, len);
+		n = fill_record(sk, pieces, from, len, record);
+	err = n < 0 ? n : fill_some(sk, pieces, from, len - n);
 	if (err) {
 		iov_iter_revert(from, before - iov_iter_count(from));
 		weft_pieces_drop(pieces);
-		return err;
 	}
-	if (record >= 0)
-		join_first(pieces);
-	return 0;
+	return err;
 }
 
 void weft_pieces_drop(struct weft_pieces *pieces)
@@ -222,4 +225,38 @@ struct sk_buff *weft_pieces_skb(struct weft_pieces *pieces, gfp_t gfp)
 	if (skb)
 		weft_pieces_into(pieces, skb);
 	return skb;
+}
+
+/* Bytes of one frag to the user; as copy_in(). */
+static bool copy_frag(const skb_frag_t *frag, u32 pos, struct msghdr *msg,
+		      u32 n)
+{
+	u32 off = skb_frag_off(frag) + pos;
+
+	if (offset_in_page(off) + n <= PAGE_SIZE)
+		return copy_page_to_iter(skb_frag_page(frag) + off / PAGE_SIZE,
+					 offset_in_page(off), n,
+					 &msg->msg_iter) == n;
+	return copy_to_iter(skb_frag_address(frag) + pos, n,
+			    &msg->msg_iter) == n;
+}
+
+int weft_pieces_read(struct sk_buff *skb, u32 pos, struct msghdr *msg, u32 n)
+{
+	const skb_frag_t *frag = skb_shinfo(skb)->frags;
+
+	if (!n)
+		return 0;
+	while (pos >= skb_frag_size(frag))
+		pos -= skb_frag_size(frag++);
+	while (n) {
+		u32 part = min(n, skb_frag_size(frag) - pos);
+
+		if (!copy_frag(frag, pos, msg, part))
+			return -EFAULT;
+		n -= part;
+		pos = 0;
+		frag++;
+	}
+	return 0;
 }

@@ -35,7 +35,10 @@ struct weft_pieces {
 };
 
 /**
- * weft_pieces_fill() - copy from the user; sk owned; may sleep
+ * weft_pieces_fill() - copy from the user; may sleep
+ *
+ * sk is owned, or its sk_allocation is GFP_KERNEL: then the page is the task's.
+ *
  * @record: not negative: put this length of a record in front
  * @len: bytes of @from, at most WEFT_PIECES_BYTES with the record's
  *
@@ -50,6 +53,13 @@ bool weft_pieces_append(struct weft_pieces *pieces, struct sk_buff *skb);
 
 /** weft_pieces_into() - to an empty skb, which has room for them */
 void weft_pieces_into(struct weft_pieces *pieces, struct sk_buff *skb);
+
+/**
+ * weft_pieces_read() - bytes [@pos, @pos + @n) of an skb that is pages alone
+ *
+ * Return: 0, -EFAULT.
+ */
+int weft_pieces_read(struct sk_buff *skb, u32 pos, struct msghdr *msg, u32 n);
 
 /** weft_pieces_skb() - a new skb; takes the pieces when it is not NULL */
 struct sk_buff *weft_pieces_skb(struct weft_pieces *pieces, gfp_t gfp);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Recycled pages and skbs of a local connection, one pool for each direction,
- * kept by the receiver. A fresh page is zeroed and a fresh skb is set up; both
+ * kept by the receiver; of datagrams the skbs. A fresh page is zeroed and a fresh skb is set up; both
  * cost about as much as the copy of a small message. A page enters the pool
  * when nobody else has a reference to it, and what was written into it before is
  * never shown again: a frag covers written bytes only.
@@ -21,7 +21,7 @@
 #define POOL_ORDER		get_order(32768)
 #define POOL_PAGE_BYTES		(PAGE_SIZE << POOL_ORDER)
 #define POOL_PAGES		12
-#define POOL_SKBS		8
+#define POOL_SKBS		32
 /* Skbs that are read before there is a pool. */
 #define POOL_AFTER		4
 /* A pool that was not used in such a period is given back. */
@@ -157,13 +157,24 @@ void weft_pool_exit_net(struct weft_net *wn)
 
 /* --- the receiver --- */
 
+/* NULL, or @pool when another reader of datagrams was first. */
+static struct weft_pool *install(struct sock *sk, struct weft_pool *pool)
+{
+	spin_lock(queue_lock(sk));
+	swap(weft_sk(sk)->pool, pool);
+	if (pool)
+		swap(weft_sk(sk)->pool, pool);
+	spin_unlock(queue_lock(sk));
+	return pool;
+}
+
 void weft_pool_prepare(struct sock *sk)
 {
 	struct weft_net *wn = weft_sock_net(sk);
 	struct weft_sock *wsk = weft_sk(sk);
 	struct weft_pool *pool;
 
-	/* Only we make one; one that ends meanwhile is missed once. */
+	/* One that ends meanwhile is missed once. */
 	if (READ_ONCE(wsk->pool) || ++wsk->reads < POOL_AFTER)
 		return;
 	wsk->reads = 0;
@@ -173,13 +184,13 @@ void weft_pool_prepare(struct sock *sk)
 	pool->sk = sk;
 	pool->used = true;
 	spin_lock_bh(&wn->pools_lock);
-	spin_lock(queue_lock(sk));
-	wsk->pool = pool;
-	spin_unlock(queue_lock(sk));
-	if (list_empty(&wn->pools))
+	pool = install(sk, pool);
+	if (!pool && list_empty(&wn->pools))
 		schedule_delayed_work(&wn->pools_work, POOL_IDLE);
-	list_add_tail(&pool->link, &wn->pools);
+	if (!pool)
+		list_add_tail(&wsk->pool->link, &wn->pools);
 	spin_unlock_bh(&wn->pools_lock);
+	kfree(pool);
 }
 
 void weft_pool_end(struct sock *sk)
@@ -187,7 +198,8 @@ void weft_pool_end(struct sock *sk)
 	struct weft_net *wn = weft_sock_net(sk);
 	struct weft_pool *pool;
 
-	if (weft_sk(sk)->road != WEFT_ROAD_LOCAL ||
+	/* A listener has its children there. */
+	if ((weft_sk(sk)->road != WEFT_ROAD_LOCAL && !weft_is_dgram(sk)) ||
 	    !READ_ONCE(weft_sk(sk)->pool))
 		return;
 	spin_lock_bh(&wn->pools_lock);
@@ -279,6 +291,25 @@ void weft_pool_keep(struct sock *sk, struct sk_buff_head *done)
 	}
 }
 
+bool weft_pool_keep_one(struct sock *sk, struct sk_buff *skb)
+{
+	struct weft_pool *pool;
+	bool kept = false;
+
+	if (!READ_ONCE(weft_sk(sk)->pool))
+		return false;
+	spin_lock_bh(queue_lock(sk));
+	pool = weft_sk(sk)->pool;
+	if (pool && pool->nr_skbs < POOL_SKBS &&
+	    may_charge(pool, skb->truesize - skb->len)) {
+		pool->used = true;
+		keep_skb(pool, skb);
+		kept = true;
+	}
+	spin_unlock_bh(queue_lock(sk));
+	return kept;
+}
+
 /* --- the sender --- */
 
 /* What was the pool's is free for what the socket receives next. */
@@ -289,12 +320,11 @@ static void uncharge(struct weft_pool *pool, u32 size)
 	sk_mem_charge(pool->sk, -(int)size);
 }
 
-struct sk_buff *weft_pool_skb(struct sock *sk)
+static struct sk_buff *take_skb(struct sock *sk)
 {
 	struct weft_pool *pool = weft_sk(sk)->pool;
 	struct sk_buff *skb;
 
-	lockdep_assert_held(queue_lock(sk));
 	if (!pool || !pool->skbs)
 		return NULL;
 	skb = pool->skbs;
@@ -302,6 +332,24 @@ struct sk_buff *weft_pool_skb(struct sock *sk)
 	skb->next = NULL;
 	pool->nr_skbs--;
 	uncharge(pool, skb->truesize);
+	return skb;
+}
+
+struct sk_buff *weft_pool_skb_locked(struct sock *sk)
+{
+	lockdep_assert_held(queue_lock(sk));
+	return take_skb(sk);
+}
+
+struct sk_buff *weft_pool_skb(struct sock *sk)
+{
+	struct sk_buff *skb;
+
+	if (!READ_ONCE(weft_sk(sk)->pool))
+		return NULL;
+	spin_lock_bh(queue_lock(sk));
+	skb = take_skb(sk);
+	spin_unlock_bh(queue_lock(sk));
 	return skb;
 }
 

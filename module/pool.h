@@ -15,7 +15,7 @@ void weft_pool_init_net(struct weft_net *wn);
 void weft_pool_exit_net(struct weft_net *wn);
 
 /**
- * weft_pool_prepare() - have a pool where bytes keep coming; sk owned
+ * weft_pool_prepare() - have a pool where bytes keep coming; sk owned, or DGRAM
  *
  * To be called once for each skb read. Without memory there is none.
  */
@@ -28,8 +28,18 @@ void weft_pool_prepare(struct sock *sk);
  */
 void weft_pool_keep(struct sock *sk, struct sk_buff_head *done);
 
-/** weft_pool_skb() - an empty skb of @sk's pool, or NULL; queue lock held */
+/**
+ * weft_pool_keep_one() - recycle a datagram, read and not charged
+ *
+ * Return: whether the pool took it; its pages are given back then.
+ */
+bool weft_pool_keep_one(struct sock *sk, struct sk_buff *skb);
+
+/** weft_pool_skb() - an empty skb of @sk's pool, or NULL */
 struct sk_buff *weft_pool_skb(struct sock *sk);
+
+/** weft_pool_skb_locked() - the same, queue lock held */
+struct sk_buff *weft_pool_skb_locked(struct sock *sk);
 
 /** weft_pool_page() - a page of @sk's pool with its reference, or NULL */
 struct page *weft_pool_page(struct sock *sk);

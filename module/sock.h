@@ -87,7 +87,8 @@ struct weft_keep_opts {
  * @rx_bytes: came; Queue. Of a DGRAM: waits
  * @rx_whole: of them, what may be read: all but a message that is not complete;
  *	Queue, looked at without
- * @rx_records: whole messages of them; Queue, means nothing on a STREAM
+ * @rx_records: whole messages, or writes, or datagrams, that came; Queue, means
+ *	nothing on a STREAM over the wire
  * @rx_read: bytes that were read; Own, looked at without
  * @rx_records_read: messages that were read; Own
  * @rx_eof: the peer said that it sends no more; Queue
@@ -95,6 +96,12 @@ struct weft_keep_opts {
  * @rx_dead: we take no more: closed, or no longer listening; Queue
  * @rx_wanted: LOCAL: a reader sleeps, or is about to, since it has nothing more;
  *	whoever queues bytes clears it and wakes; Queue
+ * @rx_seldom: the reader pauses (pause.c): whoever sleeps is woken only when
+ *	much waits; the reader sets it, looked at under Queue
+ * @answers: something was sent since the reader slept; a hint
+ * @pause_in: sleeps until the next is a pause; reader's, a hint
+ * @pause_step: as many come after the next pause that was in vain; as above
+ * @pause_from: @rx_records when the pause began; as above
  * @polled: .poll was called: every append is told; never cleared; Queue
  * @tell: LOCAL: the peer is to be told of what we queued; Own
  * @made_room: LOCAL: what we read made room for the peer; Own
@@ -148,6 +155,11 @@ struct weft_sock {
 	bool			tell;
 	bool			made_room;
 	u8			reads;
+	bool			rx_seldom;
+	bool			answers;
+	u16			pause_in;
+	u16			pause_step;
+	u32			pause_from;
 
 	union {
 		struct list_head	accept_q;
@@ -216,6 +228,7 @@ struct weft_dgram_cb {
 	struct in6_addr	from;
 	u32		scope;
 	u16		port;
+	bool		paged;		/* of this node, in pages of ours alone */
 };
 
 static inline struct weft_cb *weft_cb(struct sk_buff *skb)

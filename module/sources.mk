@@ -21,6 +21,7 @@ weft-module-files := \
 	conn.c \
 	listen.c \
 	local.c \
+	pause.c \
 	pieces.c \
 	pool.c \
 	spare.c \

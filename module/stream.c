@@ -9,6 +9,7 @@
 
 #include "conn.h"
 #include "local.h"
+#include "pause.h"
 #include "pieces.h"
 #include "pool.h"
 #include "proto/wire.h"
@@ -168,14 +169,14 @@ static int queue_pieces(struct sock *sk, struct weft_pieces *pieces)
 	struct sk_buff_head none;
 
 	if (weft_sk(sk)->road == WEFT_ROAD_LOCAL)
-		return weft_local_queue(sk, pieces);
+		return weft_local_queue(sk, pieces, &weft_sk(sk)->tell);
 	__skb_queue_head_init(&none);
 	return weft_conn_queue(sk, pieces, &none);
 }
 
 static int queue_list(struct sock *sk, struct sk_buff_head *list)
 {
-	struct weft_pieces none;
+	struct weft_pieces none __uninitialized;
 
 	if (weft_sk(sk)->road == WEFT_ROAD_LOCAL)
 		return weft_local_queue_list(sk, list);
@@ -186,7 +187,7 @@ static int queue_list(struct sock *sk, struct sk_buff_head *list)
 
 static int send_chunk(struct sock *sk, struct msghdr *msg, size_t len)
 {
-	struct weft_pieces pieces;
+	struct weft_pieces pieces __uninitialized;
 	int err;
 
 	if (weft_conn_takes_small(sk, len))
@@ -278,7 +279,7 @@ static int queue_large(struct sock *sk, struct msghdr *msg, size_t len)
 static int queue_message(struct sock *sk, struct msghdr *msg, size_t len)
 {
 	size_t before = iov_iter_count(&msg->msg_iter);
-	struct weft_pieces pieces;
+	struct weft_pieces pieces __uninitialized;
 	int err;
 
 	if (weft_conn_takes_small(sk, len)) {
@@ -373,6 +374,46 @@ static int send_early(struct socket *sock, struct msghdr *msg, size_t len,
 	return n && err < 0 ? n : n + err;
 }
 
+/* May a small write of @len bytes go without ownership? */
+static bool may_send_at_once(struct sock *sk, size_t len)
+{
+	if (smp_load_acquire(&sk->sk_state) != TCP_ESTABLISHED ||
+	    weft_sk(sk)->road != WEFT_ROAD_LOCAL ||
+	    READ_ONCE(sk->sk_err) || READ_ONCE(weft_sk(sk)->was_reset) ||
+	    READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN ||
+	    sk->sk_allocation != GFP_KERNEL || len > PAGE_SIZE)
+		return false;
+	return is_seqpacket(sk) ? !is_too_large(sk, len) : len;
+}
+
+/*
+ * A small write to a socket of this node takes the lock of the peer's queue and
+ * no ownership: it lies in the task's page before, is queued whole, and the peer
+ * stays as long as our file does. When anything is out of the ordinary it is
+ * -EAGAIN, and the long way knows why, and how to wait.
+ */
+static int send_at_once(struct sock *sk, struct msghdr *msg, size_t len)
+{
+	struct sock *peer = weft_sk(sk)->peer;
+	struct weft_pieces pieces __uninitialized;
+	bool tell = false;
+	int err;
+
+	if (!weft_sock_has_room(sk))
+		return -EAGAIN;
+	err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len,
+			       is_seqpacket(sk) ? (s64)len : -1);
+	if (err)
+		return err == -ENOMEM ? -EAGAIN : err;
+	if (weft_local_queue(sk, &pieces, &tell)) {
+		iov_iter_revert(&msg->msg_iter, len);
+		return -EAGAIN;
+	}
+	if (tell)
+		peer->sk_data_ready(peer);
+	return len;
+}
+
 int weft_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 {
 	struct sock *sk = sock->sk;
@@ -388,9 +429,15 @@ int weft_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 		ret = weft_connect_early(sock, msg);
 	if (ret)
 		return ret;
+	sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	weft_pause_answer(sk);
+	if (may_send_at_once(sk, len)) {
+		ret = send_at_once(sk, msg, len);
+		if (ret != -EAGAIN)
+			return ret;
+	}
 	len = min_t(size_t, len, INT_MAX);
 	lock_sock(sk);
-	sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 	if (weft_sock_is_held(sk))
 		ret = send_early(sock, msg, len, timeo);
 	else if (is_seqpacket(sk))
@@ -414,6 +461,10 @@ static void take_all(struct sock *sk, u32 beyond, bool sleeps)
 	struct sk_buff_head *q = &sk->sk_receive_queue;
 	struct weft_sock *wsk = weft_sk(sk);
 
+	/* An end that the caller has seen came behind what is queued. */
+	smp_rmb();
+	if (!sleeps && skb_queue_empty_lockless(q))
+		return;
 	spin_lock_bh(&q->lock);
 	skb_queue_splice_tail_init(q, &wsk->reader);
 	wsk->reader_bytes = wsk->rx_whole - wsk->rx_read;
@@ -423,31 +474,11 @@ static void take_all(struct sock *sk, u32 beyond, bool sleeps)
 	spin_unlock_bh(&q->lock);
 }
 
-/* Bytes of a local skb, which is pages alone, to the user. */
-static int copy_frags(struct sk_buff *skb, u32 pos, struct msghdr *msg, u32 n)
-{
-	const skb_frag_t *frag = skb_shinfo(skb)->frags;
-
-	while (pos >= skb_frag_size(frag))
-		pos -= skb_frag_size(frag++);
-	while (n) {
-		u32 part = min(n, skb_frag_size(frag) - pos);
-
-		if (copy_to_iter(skb_frag_address(frag) + pos, part,
-				 &msg->msg_iter) != part)
-			return -EFAULT;
-		n -= part;
-		pos = 0;
-		frag++;
-	}
-	return 0;
-}
-
 static int copy_skb(struct sock *sk, struct sk_buff *skb, u32 pos,
 		    struct msghdr *msg, u32 n)
 {
 	if (weft_sk(sk)->road == WEFT_ROAD_LOCAL)
-		return copy_frags(skb, pos, msg, n);
+		return weft_pieces_read(skb, pos, msg, n);
 	return skb_copy_datagram_msg(skb, pos, msg, n);
 }
 
@@ -586,24 +617,33 @@ static void consume(struct sock *sk, u32 n, u32 records)
 		weft_conn_read(sk, n);
 }
 
-/* Not owned: an append that somebody else's reading hid is news as well. */
-static bool has_news(const struct sock *sk)
+/*
+ * Not owned: is there a reason to look that lies not in what came? An append
+ * that somebody else's reading hid is one.
+ */
+static bool has_ended(const struct sock *sk)
 {
 	const struct weft_sock *wsk = weft_sk(sk);
 
 	if (wsk->road == WEFT_ROAD_LOCAL && !READ_ONCE(wsk->rx_wanted))
 		return true;
-	return weft_sock_whole(sk) > READ_ONCE(wsk->reader_bytes) ||
-	       READ_ONCE(wsk->rx_eof) || READ_ONCE(sk->sk_err) ||
+	return READ_ONCE(wsk->rx_eof) || READ_ONCE(sk->sk_err) ||
 	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN ||
 	       (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED &&
 		READ_ONCE(sk->sk_state) != TCP_SYN_SENT);
+}
+
+static bool has_news(const struct sock *sk)
+{
+	return weft_sock_whole(sk) > READ_ONCE(weft_sk(sk)->reader_bytes) ||
+	       has_ended(sk);
 }
 
 /* Sleep until something changed; sk owned, released meanwhile. */
 static int wait_news(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	bool pause;
 
 	if (!*timeo)
 		return -EAGAIN;
@@ -613,11 +653,16 @@ static int wait_news(struct sock *sk, long *timeo)
 		weft_conn_wait(sk);
 	add_wait_queue(sk_sleep(sk), &wait);
 	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
+	pause = weft_pause_begin(sk);
 	release_reader(sk);
 	smp_mb();	/* on the queue before looking: see skwq_has_sleeper() */
-	if (!has_news(sk))
-		*timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, *timeo);
-	remove_wait_queue(sk_sleep(sk), &wait);
+	if (pause) {
+		weft_pause_sleep(sk, &wait, has_ended);
+	} else {
+		if (!has_news(sk))
+			*timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, *timeo);
+		remove_wait_queue(sk_sleep(sk), &wait);
+	}
 	lock_sock(sk);
 	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
 	return 0;

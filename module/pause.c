@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pauses. A reader that is woken by each small write of a stream costs more than
+ * the writes: the scheduler lets it run at once, it finds one, and sleeps again.
+ * So a reader that does nothing but read sleeps for PAUSE_NS, not to be woken
+ * before unless much waits, as long as such pauses find PAUSE_WRITES or more. A
+ * pause that found fewer was in vain, and the next comes only after many sleeps,
+ * each time after more: where writes are seldom, or where the writer waits for
+ * what the reader does, there are next to none.
+ */
+#include <linux/hrtimer.h>
+#include <linux/wait.h>
+#include <net/sock.h>
+
+#include "pause.h"
+
+#define PAUSE_NS	(50 * NSEC_PER_USEC)
+#define PAUSE_WRITES	4
+/* Sleeps before a pause is tried: at first, and at most. */
+#define PAUSE_FIRST	16
+#define PAUSE_LAST	16384
+
+/* Sleeps are counted in the reader's context; two readers may miscount. */
+static bool is_due(struct weft_sock *wsk)
+{
+	u16 in = READ_ONCE(wsk->pause_in);
+
+	if (READ_ONCE(wsk->answers)) {
+		WRITE_ONCE(wsk->answers, false);
+		return false;
+	}
+	if (!READ_ONCE(wsk->pause_step)) {
+		WRITE_ONCE(wsk->pause_step, PAUSE_FIRST);
+		in = PAUSE_FIRST;
+	}
+	if (in)
+		WRITE_ONCE(wsk->pause_in, --in);
+	return !in;
+}
+
+bool weft_pause_begin(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+
+	/* A poller hears of each append, and so do those who sleep beside it. */
+	if (wsk->road == WEFT_ROAD_WIRE || READ_ONCE(wsk->polled) ||
+	    !is_due(wsk))
+		return false;
+	WRITE_ONCE(wsk->pause_from, READ_ONCE(wsk->rx_records));
+	WRITE_ONCE(wsk->rx_seldom, true);
+	return true;
+}
+
+static void learn(struct weft_sock *wsk)
+{
+	u32 writes = READ_ONCE(wsk->rx_records) - READ_ONCE(wsk->pause_from);
+	u32 step = READ_ONCE(wsk->pause_step);
+
+	if (writes >= PAUSE_WRITES) {
+		WRITE_ONCE(wsk->pause_step, PAUSE_FIRST);
+		return;
+	}
+	WRITE_ONCE(wsk->pause_in, step);
+	WRITE_ONCE(wsk->pause_step, min_t(u32, step * 4, PAUSE_LAST));
+}
+
+void weft_pause_sleep(struct sock *sk, struct wait_queue_entry *wait,
+		      bool (*is_over)(const struct sock *sk))
+{
+	ktime_t timeout = ns_to_ktime(PAUSE_NS);
+
+	/* As wait_woken(), whose end this has no need of. */
+	set_current_state(TASK_INTERRUPTIBLE);
+	if (!is_over(sk) && !(READ_ONCE(wait->flags) & WQ_FLAG_WOKEN))
+		schedule_hrtimeout(&timeout, HRTIMER_MODE_REL);
+	__set_current_state(TASK_RUNNING);
+	remove_wait_queue(sk_sleep(sk), wait);
+	WRITE_ONCE(weft_sk(sk)->rx_seldom, false);
+	learn(weft_sk(sk));
+	/* Those who sleep beside us were not told either. */
+	if (wq_has_sleeper(sk_sleep(sk)))
+		sk->sk_data_ready(sk);
+}
