@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* WEFT_INFO: what is known of a connection, for the program that has it. */
 #include <linux/math64.h>
+#include <linux/tcp.h>
 #include <net/sock.h>
+#include <net/tcp_states.h>
 
 #include "conn.h"
 #include "info.h"
@@ -89,11 +91,80 @@ void weft_info_fill(struct sock *sk, struct weft_info *info)
 	info->peer_max_message = wsk->peer_max_message;
 	info->sndbuf = READ_ONCE(sk->sk_sndbuf);
 	info->rcvbuf = READ_ONCE(sk->sk_rcvbuf);
-	info->unread = READ_ONCE(wsk->rx_bytes);
+	info->unread = weft_sock_unread(sk);
 	if (sk->sk_state == TCP_LISTEN) {
 		info->backlog = READ_ONCE(sk->sk_ack_backlog);
 		info->backlog_max = READ_ONCE(sk->sk_max_ack_backlog);
 	}
 	if (wsk->conn)
 		fill_conn(info, wsk->conn);
+}
+
+/* --- in TCP's words, for programs that know no others --- */
+
+static u8 tcp_state_of(u8 state)
+{
+	static const u8 states[] = {
+		[WEFT_STATE_CLOSED]	= TCP_CLOSE,
+		[WEFT_STATE_LISTEN]	= TCP_LISTEN,
+		[WEFT_STATE_OPENING]	= TCP_SYN_SENT,
+		[WEFT_STATE_OPEN]	= TCP_ESTABLISHED,
+		[WEFT_STATE_SENT_CLOSE]	= TCP_FIN_WAIT2,
+		[WEFT_STATE_GOT_CLOSE]	= TCP_CLOSE_WAIT,
+		[WEFT_STATE_CLOSING]	= TCP_LAST_ACK,
+	};
+
+	return states[state];
+}
+
+/* TCP counts what is under way in segments. */
+static u32 in_segments(u64 bytes, u32 mss)
+{
+	return mss ? min_t(u64, div_u64(bytes + mss - 1, mss), U32_MAX) : 0;
+}
+
+static void fill_tcp_sending(struct tcp_info *tcp, const struct weft_info *info)
+{
+	u32 mss = info->mss;
+
+	tcp->tcpi_snd_mss = mss;
+	tcp->tcpi_advmss = mss;
+	tcp->tcpi_pmtu = mss;
+	tcp->tcpi_unacked = in_segments(info->in_flight, mss);
+	tcp->tcpi_lost = in_segments(info->lost, mss);
+	tcp->tcpi_total_retrans = in_segments(info->retransmitted, mss);
+	tcp->tcpi_snd_ssthresh = in_segments(info->ssthresh, mss);
+	tcp->tcpi_snd_cwnd = in_segments(info->cwnd, mss);
+	tcp->tcpi_delivered = in_segments(info->delivered, mss);
+	tcp->tcpi_backoff = info->backoff;
+	tcp->tcpi_pacing_rate = info->pacing_rate;
+	tcp->tcpi_max_pacing_rate = ~0ULL;
+	tcp->tcpi_delivery_rate = info->delivery_rate;
+	tcp->tcpi_bytes_sent = info->bytes_sent;
+	tcp->tcpi_bytes_retrans = info->retransmitted;
+	tcp->tcpi_bytes_acked = info->bytes_acked;
+	tcp->tcpi_notsent_bytes = min_t(u64, info->unsent, U32_MAX);
+	tcp->tcpi_snd_wnd = min_t(u64, info->snd_window, U32_MAX);
+}
+
+void weft_info_fill_tcp(struct sock *sk, struct tcp_info *tcp)
+{
+	struct weft_info info;
+
+	weft_info_fill(sk, &info);
+	memset(tcp, 0, sizeof(*tcp));
+	tcp->tcpi_state = tcp_state_of(info.state);
+	fill_tcp_sending(tcp, &info);
+	tcp->tcpi_rcv_mss = info.mss;
+	tcp->tcpi_rto = info.rto_us;
+	tcp->tcpi_rtt = info.rtt_us;
+	tcp->tcpi_rttvar = info.rttvar_us;
+	tcp->tcpi_min_rtt = info.min_rtt_us;
+	tcp->tcpi_bytes_received = info.bytes_received;
+	tcp->tcpi_rcv_wnd = min_t(u64, info.rcv_window, U32_MAX);
+	if (info.state == WEFT_STATE_LISTEN) {
+		/* Where TCP puts them. */
+		tcp->tcpi_unacked = info.backlog;
+		tcp->tcpi_sacked = info.backlog_max;
+	}
 }

@@ -68,6 +68,7 @@ struct weft_keep_opts {
  * @paired: made by socketpair(); never changes afterwards
  * @defers: WEFT_DEFER_CONNECT: the first send opens the connection; Own
  * @held: WIRE, TCP_SYN_SENT: OPEN waits for the first send; Own
+ * @corked: TCP_CORK: less than a segment waits for more; Own
  * @refuses_early: WEFT_EARLY_DATA is 0: a listener, and the children that it
  *	gets, take no bytes from OPEN; Own
  * @cc: WEFT_CONGESTION, or the namespace's; Own
@@ -127,6 +128,7 @@ struct weft_sock {
 	bool			paired;
 	bool			defers;
 	bool			held;
+	bool			corked;
 	bool			refuses_early;
 	const struct weft_cc_ops *cc;
 	struct weft_keep_opts	keep;
@@ -389,6 +391,8 @@ int weft_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 /** weft_dgram_connect() - @to NULL: disconnect; sk owned */
 int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to);
 int weft_dgram_pair(struct sock *a, struct sock *b);
+/** weft_sock_flush() - what MSG_MORE or a cork holds back leaves; sk owned */
+void weft_sock_flush(struct sock *sk);
 int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 		    unsigned int len);
 int weft_getsockopt(struct socket *sock, int level, int name,

@@ -15,6 +15,8 @@
 #define KEEPIDLE_MAX_SEC	32767
 #define KEEPINTVL_MAX_SEC	32767
 #define KEEPCNT_MAX		127
+/* What a frame carries with an MTU of 1,500, bytes. */
+#define MSS_USUAL		1460
 
 static u32 get_max_message(struct sock *sk)
 {
@@ -109,8 +111,46 @@ static int set_user_timeout(struct sock *sk, int value)
 }
 
 /*
+ * Programs written for TCP set TCP_NODELAY and go away when they can't. weft
+ * never delays, so the answer is always yes. What a cork holds back leaves.
+ */
+static u32 get_nodelay(struct sock *sk)
+{
+	return 1;
+}
+
+static int set_nodelay(struct sock *sk, int value)
+{
+	if (value && weft_sk(sk)->corked)
+		weft_sock_flush(sk);
+	return 0;
+}
+
+static u32 get_cork(struct sock *sk)
+{
+	return weft_sk(sk)->corked;
+}
+
+static int set_cork(struct sock *sk, int value)
+{
+	weft_sk(sk)->corked = value;
+	if (!value)
+		weft_sock_flush(sk);
+	return 0;
+}
+
+/* What one packet carries; on one node, what one usually would. */
+static u32 get_mss(struct sock *sk)
+{
+	const struct weft_conn *conn = weft_sk(sk)->conn;
+
+	return conn ? conn->engine.params.mss : MSS_USUAL;
+}
+
+/*
  * One row an option of SOL_WEFT. Programs written for TCP set the likes of
- * these on whatever they take for TCP: a STREAM knows them by @tcp as well.
+ * these on whatever they take for TCP: a STREAM knows them by @tcp as well, and
+ * some by that name alone.
  */
 static const struct option {
 	int	name;
@@ -128,6 +168,9 @@ static const struct option {
 	{ WEFT_KEEPCNT,		 TCP_KEEPCNT, get_keepcnt, set_keepcnt },
 	{ WEFT_USER_TIMEOUT,	 TCP_USER_TIMEOUT, get_user_timeout,
 	  set_user_timeout },
+	{ 0,			 TCP_NODELAY, get_nodelay, set_nodelay },
+	{ 0,			 TCP_CORK, get_cork, set_cork },
+	{ 0,			 TCP_MAXSEG, get_mss },
 };
 
 static const struct option *find_option(const struct sock *sk, int level,
@@ -177,14 +220,24 @@ static int put_info(struct sock *sk, char __user *val, int __user *optlen)
 	return put_value(val, optlen, &info, sizeof(info));
 }
 
-/*
- * Programs written for TCP set TCP_NODELAY and go away when they can't. weft
- * never delays, so the answer is always yes.
- */
-static bool is_nodelay(const struct sock *sk, int level, int name)
+static int put_tcp_info(struct sock *sk, char __user *val, int __user *optlen)
 {
-	return level == IPPROTO_TCP && name == TCP_NODELAY &&
-	       sk->sk_type == SOCK_STREAM;
+	struct tcp_info info;
+
+	lock_sock(sk);
+	weft_info_fill_tcp(sk, &info);
+	release_sock(sk);
+	return put_value(val, optlen, &info, sizeof(info));
+}
+
+/* Is it one of ours, or of TCP's that a STREAM has under that name? */
+static bool is_called(const struct sock *sk, int level, int name, int ours,
+		      int tcp)
+{
+	if (level == SOL_WEFT)
+		return name == ours;
+	return level == IPPROTO_TCP && sk->sk_type == SOCK_STREAM &&
+	       name == tcp;
 }
 
 /* As TCP_CONGESTION: a name, with or without its end. */
@@ -229,19 +282,16 @@ int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 		    unsigned int len)
 {
 	const struct option *option = find_option(sock->sk, level, name);
-	bool nodelay = is_nodelay(sock->sk, level, name);
 	int value, err;
 
-	if (level == SOL_WEFT && name == WEFT_CONGESTION)
+	if (is_called(sock->sk, level, name, WEFT_CONGESTION, TCP_CONGESTION))
 		return set_congestion(sock->sk, val, len);
-	if (!nodelay && !(option && option->set))
+	if (!option || !option->set)
 		return -ENOPROTOOPT;
 	if (len < sizeof(value))
 		return -EINVAL;
 	if (copy_from_sockptr(&value, val, sizeof(value)))
 		return -EFAULT;
-	if (nodelay)
-		return 0;
 	lock_sock(sock->sk);
 	err = option->set(sock->sk, value);
 	release_sock(sock->sk);
@@ -255,10 +305,11 @@ int weft_getsockopt(struct socket *sock, int level, int name,
 	const struct option *option = find_option(sk, level, name);
 	u32 value;
 
-	if (is_nodelay(sk, level, name))
-		return put_int(val, len, 1);
-	if (level == SOL_WEFT && name == WEFT_CONGESTION)
+	if (is_called(sk, level, name, WEFT_CONGESTION, TCP_CONGESTION))
 		return get_congestion(sk, val, len);
+	if (level == IPPROTO_TCP && name == TCP_INFO &&
+	    sk->sk_type == SOCK_STREAM)
+		return put_tcp_info(sk, val, len);
 	if (level == SOL_WEFT && name == WEFT_INFO)
 		return put_info(sk, val, len);
 	if (!option)

@@ -80,6 +80,12 @@ static void flush_bytes(struct sock *sk, enum weft_flush how)
 		weft_conn_flush(sk, how);
 }
 
+void weft_sock_flush(struct sock *sk)
+{
+	if (sk->sk_state == TCP_ESTABLISHED)
+		flush_bytes(sk, WEFT_FLUSH_ALL);
+}
+
 static bool may_go_on(struct sock *sk)
 {
 	return sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN ||
@@ -204,8 +210,8 @@ static int send_chunk(struct sock *sk, struct msghdr *msg, size_t len)
 static int send_bytes(struct sock *sk, struct msghdr *msg, size_t len,
 		      long timeo)
 {
-	enum weft_flush last = msg->msg_flags & MSG_MORE ? WEFT_FLUSH_SEGMENTS :
-							   WEFT_FLUSH_ALL;
+	bool more = msg->msg_flags & MSG_MORE || weft_sk(sk)->corked;
+	enum weft_flush last = more ? WEFT_FLUSH_SEGMENTS : WEFT_FLUSH_ALL;
 	size_t sent = 0;
 	int err = 0;
 

@@ -7,6 +7,8 @@
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
+#include <netinet/tcp.h>
+
 #include "weft_test.h"
 #include "peer.h"
 
@@ -166,6 +168,49 @@ TEST_F(conn, MORE_saves_packets)
 				   i < 99 ? MSG_MORE : 0));
 	ASSERT_EQ(1000, recv_exactly(self->far, got, 1000));
 	EXPECT_GT(before + 50, count_of("in_packets"));
+}
+
+static int set_cork(int fd, int on)
+{
+	return setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
+/* As MSG_MORE with each: what web servers do about a header and a file. */
+TEST_F(conn, a_cork_saves_packets)
+{
+	long long before = 0;
+	char got[1000];
+	int i;
+
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(0, ERR(set_cork(self->near, 1)));
+	if (road()->wire)
+		before = count_of("in_packets");
+	for (i = 0; i < 100; i++)
+		ASSERT_EQ(10, SEND(self->near, "0123456789"));
+	ASSERT_EQ(0, set_cork(self->near, 0));
+	ASSERT_EQ(1000, recv_exactly(self->far, got, 1000));
+	if (road()->wire)
+		EXPECT_GT(before + 50, count_of("in_packets"));
+}
+
+TEST_F(conn, a_cork_holds_nothing_back_for_long)
+{
+	int on = 0;
+	socklen_t len = sizeof(on);
+
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(0, ERR(set_cork(self->near, 1)));
+	EXPECT_EQ(0, getsockopt(self->near, IPPROTO_TCP, TCP_CORK, &on, &len));
+	EXPECT_EQ(1, on);
+	ASSERT_EQ(4, SEND(self->near, "time"));
+	EXPECT_TEXT(self->far, "time");
+	ASSERT_EQ(3, SEND(self->near, "end"));
+	CLOSE(self->near);
+	EXPECT_TEXT(self->far, "end");
+	EXPECT_EOF(self->far);
 }
 
 TEST_F(conn, MORE_then_the_end)

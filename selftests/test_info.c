@@ -5,6 +5,8 @@
  *
  * weft-cflags: -pthread
  */
+#include <netinet/tcp.h>
+
 #include "weft_test.h"
 
 #define ROOM	(sizeof(struct weft_info) + 64)
@@ -70,6 +72,40 @@ static bool got_close(void *arg)
 	return info_of(*(int *)arg).state == WEFT_STATE_GOT_CLOSE;
 }
 
+/* For programs that were written for TCP: iperf3 and web servers ask it. */
+TEST_F(conn, a_stream_tells_it_in_words_of_TCP)
+{
+	socklen_t len = sizeof(struct tcp_info);
+	struct weft_info info;
+	struct tcp_info tcp;
+
+	WEFT_ONLY();
+	memset(&tcp, 0xa5, sizeof(tcp));
+	if (variant->type != SOCK_STREAM) {
+		EXPECT_EQ(ENOPROTOOPT, ERR(getsockopt(self->near, IPPROTO_TCP,
+						      TCP_INFO, &tcp, &len)));
+		return;
+	}
+	ASSERT_EQ(5, SEND(self->near, "bytes"));
+	EXPECT_MESSAGE(self->far, "bytes");
+	ASSERT_EQ(0, getsockopt(self->near, IPPROTO_TCP, TCP_INFO, &tcp, &len));
+	EXPECT_EQ(sizeof(tcp), len);
+	info = info_of(self->near);
+	EXPECT_EQ(TCP_ESTABLISHED, tcp.tcpi_state);
+	EXPECT_EQ(info.mss, tcp.tcpi_snd_mss);
+	EXPECT_EQ(info.rto_us, tcp.tcpi_rto);
+	EXPECT_EQ(!road()->wire, !tcp.tcpi_snd_cwnd);
+	len = 1;
+	ASSERT_EQ(0, getsockopt(self->conn.listener, IPPROTO_TCP, TCP_INFO,
+				&tcp, &len));
+	EXPECT_EQ(1, len);
+	EXPECT_EQ(TCP_LISTEN, tcp.tcpi_state);
+	ASSERT_EQ(0, shutdown(self->far, SHUT_WR));
+	EXPECT_TRUE(eventually(got_close, &self->near));
+	ASSERT_EQ(0, getsockopt(self->near, IPPROTO_TCP, TCP_INFO, &tcp, &len));
+	EXPECT_EQ(TCP_CLOSE_WAIT, tcp.tcpi_state);
+}
+
 TEST_F(conn, state_follows_the_connection)
 {
 	WEFT_ONLY();
@@ -117,6 +153,8 @@ TEST_F(conn, counts_what_was_sent)
 	ASSERT_NE(0, wait_events(self->near, POLLIN));
 	info = info_of(self->near);
 	EXPECT_EQ(4 + head, info.unread);
+	EXPECT_MESSAGE(self->near, "back");
+	EXPECT_EQ(0, info_of(self->near).unread);
 	if (!road()->wire)
 		return;
 	ASSERT_TRUE(eventually(all_is_acked, &self->near));
