@@ -1166,11 +1166,28 @@ void weft_engine_sent(struct weft_engine *e, const struct weft_pkt *pkt,
 	ack_left(e, pkt->kind);
 }
 
+/*
+ * How long an OPEN, or an OPENED, is repeated without an answer. A program that
+ * was given the flow before the opener spoke again may have less patience.
+ */
+static u64 open_patience_ns(const struct weft_engine *e)
+{
+	const struct weft_keep *keep = &e->alive.keep;
+	u64 patience = e->params.open_timeout_ns;
+
+	if (keep->limit_ns)
+		return min(patience, keep->limit_ns);
+	if (e->state == WEFT_ST_ACCEPTED && keep->idle_ns)
+		return min(patience, keep->idle_ns +
+				     keep->count * keep->interval_ns);
+	return patience;
+}
+
 /* When the peer has been silent for too long. */
 static u64 give_up_ns(const struct weft_engine *e)
 {
 	if (is_in(e, IN(OPENING) | IN(ACCEPTED)))
-		return e->opened_ns + e->params.open_timeout_ns;
+		return e->opened_ns + open_patience_ns(e);
 	if (!e->params.user_timeout_ns)
 		return WEFT_NEVER;
 	if (!e->nr_recs && e->probe_ns == WEFT_NEVER && !e->probe_due)

@@ -1427,6 +1427,39 @@ static void engine_set_keep__a_user_timeout_ends_what_waits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bed->now - sent, 3 * SIM_SEC);
 }
 
+/* Cut off right after accept(): the opener is not heard a second time. */
+static void engine_set_keep__patience_with_an_opener(struct kunit *test)
+{
+	static const struct {
+		struct weft_keep keep;
+		u64 end_ns;
+	} rows[] = {
+		{ { .limit_ns = 3 * SIM_SEC }, 3 * SIM_SEC },
+		{ { .limit_ns = 60 * SIM_SEC }, 10 * SIM_SEC },
+		{ { .idle_ns = SIM_SEC, .interval_ns = 2 * SIM_SEC, .count = 3 },
+		  7 * SIM_SEC },
+		{ { .idle_ns = SIM_SEC, .interval_ns = 2 * SIM_SEC, .count = 3,
+		    .limit_ns = 2 * SIM_SEC }, 2 * SIM_SEC },
+		{ {}, 10 * SIM_SEC },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct bed *bed = bed_for(test, WEFT_ST_ACCEPTED);
+		u64 opened = bed->e.opened_ns;
+
+		weft_engine_set_keep(&bed->e, &rows[i].keep, 100 * SIM_SEC);
+		bed_write(bed, 10);
+		bed_drain(bed);
+		while (bed->e.state == WEFT_ST_ACCEPTED) {
+			bed_sleep(bed);
+			bed_drain(bed);
+		}
+		KUNIT_EXPECT_EQ(test, bed->e.error, ETIMEDOUT);
+		KUNIT_EXPECT_EQ(test, bed->now - opened, rows[i].end_ns);
+	}
+}
+
 static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_open__is_repeated_until_its_time),
 	KUNIT_CASE(engine_kick__sends_open_at_once),
@@ -1501,6 +1534,7 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_tick__an_answer_keeps_the_flow),
 	KUNIT_CASE(engine_tick__no_question_with_bytes_under_way),
 	KUNIT_CASE(engine_set_keep__a_user_timeout_ends_what_waits),
+	KUNIT_CASE(engine_set_keep__patience_with_an_opener),
 	KUNIT_CASE(engine_input__whatever_a_peer_may_say),
 	{}
 };
