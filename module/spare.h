@@ -9,7 +9,7 @@ struct page;
 struct sock;
 
 /* Pages that one connection keeps; of 32 KiB, where memory is not in pieces. */
-#define WEFT_SPARE_PAGES	12
+#define WEFT_SPARE_PAGES	32
 
 /**
  * struct weft_spare - what a connection's sender keeps, once it has filled a page
