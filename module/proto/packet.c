@@ -13,35 +13,19 @@
 #define PART_BAD	0x20
 
 /* What a header of each kind consists of, in the order of these bits' walk. */
-#define KINDS(X)				\
-	X(WHO, PART_HELLO)			\
-	X(HERE, PART_HELLO)			\
-	X(OPEN, PART_FLOW | PART_OPEN)		\
-	X(OPENED, PART_FLOW | PART_OPEN)	\
-	X(DATA, PART_FLOW)			\
-	X(ACK, PART_FLOW)			\
-	X(CLOSE, PART_FLOW)			\
-	X(CLOSED, PART_END)			\
-	X(RESET, PART_END)			\
-	X(PROBE, PART_FLOW)			\
-	X(DGRAM, PART_DGRAM)			\
-	X(BADSESSION, PART_BAD)
-
-#define IF_HAS(parts, part, type)	((parts) & (part) ? sizeof(type) : 0)
-#define HLEN(parts)	(sizeof(struct weft_wire_start) +		\
-			 IF_HAS(parts, PART_HELLO, struct weft_wire_hello) + \
-			 IF_HAS(parts, PART_FLOW, struct weft_wire_flow) + \
-			 IF_HAS(parts, PART_OPEN, struct weft_wire_open) + \
-			 IF_HAS(parts, PART_END, struct weft_wire_end) +  \
-			 IF_HAS(parts, PART_DGRAM, struct weft_wire_dgram) + \
-			 IF_HAS(parts, PART_BAD, struct weft_wire_bad))
-
-#define KIND(kind, parts)	[WEFT_##kind] = { (parts), HLEN(parts) },
-static const struct {
-	u8	parts;
-	u8	hlen;
-} kinds[WEFT_KINDS] = {
-	KINDS(KIND)
+static const u8 kind_parts[WEFT_KINDS] = {
+	[WEFT_WHO]		= PART_HELLO,
+	[WEFT_HERE]		= PART_HELLO,
+	[WEFT_OPEN]		= PART_FLOW | PART_OPEN,
+	[WEFT_OPENED]		= PART_FLOW | PART_OPEN,
+	[WEFT_DATA]		= PART_FLOW,
+	[WEFT_ACK]		= PART_FLOW,
+	[WEFT_CLOSE]		= PART_FLOW,
+	[WEFT_CLOSED]		= PART_END,
+	[WEFT_RESET]		= PART_END,
+	[WEFT_PROBE]		= PART_FLOW,
+	[WEFT_DGRAM]		= PART_DGRAM,
+	[WEFT_BADSESSION]	= PART_BAD,
 };
 
 static bool is_stream_kind(u8 kind)
@@ -242,17 +226,27 @@ static const struct {
 
 static u8 parts_of(u8 kind, u8 flags)
 {
-	return kinds[kind].parts | (flags & WEFT_F_INTRO ? PART_HELLO : 0);
+	return kind_parts[kind] | (flags & WEFT_F_INTRO ? PART_HELLO : 0);
 }
 
 unsigned int weft_packet_hlen(u8 kind, u8 flags)
 {
+	unsigned int hlen = sizeof(struct weft_wire_start);
+	unsigned int i;
+	u8 have;
+
 	if (kind >= WEFT_KINDS)
 		return 0;
-	/* Of the kinds that are a hello no flag makes two. */
-	if (flags & WEFT_F_INTRO && !(kinds[kind].parts & PART_HELLO))
-		return kinds[kind].hlen + sizeof(struct weft_wire_hello);
-	return kinds[kind].hlen;
+	have = parts_of(kind, flags);
+	/* Nearly all packets. */
+	if (have == PART_FLOW)
+		return hlen + sizeof(struct weft_wire_flow);
+	for (i = 0; have; i++) {
+		if (have & parts[i].part)
+			hlen += parts[i].len;
+		have &= ~parts[i].part;
+	}
+	return hlen;
 }
 
 static void parse_start(struct weft_pkt *pkt, const u8 *data)
@@ -312,7 +306,6 @@ enum weft_parse weft_packet_parse(struct weft_pkt *pkt, const u8 *data,
 
 	have = parts_of(pkt->kind, pkt->flags);
 	data += sizeof(struct weft_wire_start);
-	/* Nearly all packets. */
 	if (have == PART_FLOW)
 		return parse_flow(pkt, data);
 	for (i = 0; have; i++) {
