@@ -254,6 +254,7 @@ static void become_orphan(struct sock *sk)
 	spin_lock_bh(&wn->orphans_lock);
 	hlist_add_head(&conn->orphan_node, &wn->orphans);
 	spin_unlock_bh(&wn->orphans_lock);
+	weft_conn_leave(sk);
 	weft_conn_push(sk);
 }
 

@@ -257,7 +257,7 @@ static int link_conn(struct weft_conn *conn)
 		err = -EEXIST;
 	} else {
 		list_add_tail(&conn->node_link, &node->flows);
-		node->nr_flows++;
+		WRITE_ONCE(node->nr_flows, node->nr_flows + 1);
 		conn->linked = true;
 	}
 	spin_unlock_bh(&node->lock);
@@ -278,7 +278,22 @@ static void unlink_conn(struct weft_conn *conn, enum weft_mark mark)
 	rhashtable_remove_fast(&node->wn->flows, &conn->hash, flow_params);
 	spin_lock_bh(&node->lock);
 	list_del_init(&conn->node_link);
-	node->nr_flows--;
+	WRITE_ONCE(node->nr_flows, node->nr_flows - 1);
+	WRITE_ONCE(node->nr_left, node->nr_left - conn->is_left);
+	conn->is_left = false;
+	spin_unlock_bh(&node->lock);
+}
+
+void weft_conn_leave(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+	struct weft_node *node = conn->node;
+
+	if (!conn->linked)
+		return;
+	spin_lock_bh(&node->lock);
+	WRITE_ONCE(node->nr_left, node->nr_left + !conn->is_left);
+	conn->is_left = true;
 	spin_unlock_bh(&node->lock);
 }
 
@@ -1396,11 +1411,12 @@ static int start_anew(struct sock *sk)
 static void node_is_down(struct sock *sk)
 {
 	struct weft_conn *conn = conn_of(sk);
-	int error = READ_ONCE(conn->node->error);
+	int error;
 
 	if (!conn->linked ||
 	    READ_ONCE(conn->node->state) != WEFT_NODE_DEAD)
 		return;
+	error = READ_ONCE(conn->node->error);
 	if (can_start_anew(conn) && !start_anew(sk))
 		return;
 	weft_engine_abort(&conn->engine, error);

@@ -56,6 +56,7 @@ struct weft_flow_key {
  * @orphan_node: in weft_net.orphans; orphans_lock
  * @cork_end: when less than a segment goes, though more was to come (MSG_MORE),
  *	ns; 0 while nothing waits for that
+ * @is_left: an orphan that its node has counted; the node's lock
  * @orphan_end: when an orphan is given up, ns; 0 while there is an fd
  */
 struct weft_conn {
@@ -84,6 +85,7 @@ struct weft_conn {
 	u64			tx_end;
 	struct sk_buff		*tx_cursor;
 	struct hlist_node	orphan_node;
+	bool			is_left;
 	u64			cork_end;
 	u64			orphan_end;
 
@@ -188,6 +190,9 @@ bool weft_conn_is_over(const struct sock *sk);
 bool weft_conn_is_sent(const struct sock *sk);
 /** weft_conn_unsent() - bytes written and not acknowledged */
 u64 weft_conn_unsent(const struct sock *sk);
+
+/** weft_conn_leave() - no file has it any more; sk owned */
+void weft_conn_leave(struct sock *sk);
 
 /** weft_conn_release_cb() - what came while a process owned the socket */
 void weft_conn_release_cb(struct sock *sk);

@@ -220,10 +220,29 @@ static void drop_pending(struct weft_net *wn, struct sk_buff_head *pending)
 		weft_drop(wn, skb, WEFT_STAT_drop_unreachable);
 }
 
+/* Who is to die: anybody, who is left alone, or who is idle. */
+enum victim {
+	VICTIM_ANY,
+	VICTIM_LEFT,
+	VICTIM_IDLE,
+};
+
+/* No flow needs it; @victim: or none but such as no file has any more. */
+static bool is_victim(const struct weft_node *node, enum victim victim)
+{
+	unsigned int left = READ_ONCE(node->nr_left);
+
+	if (victim == VICTIM_ANY)
+		return true;
+	return READ_ONCE(node->nr_flows) ==
+	       (victim == VICTIM_LEFT ? left : 0) &&
+	       READ_ONCE(node->state) == WEFT_NODE_UP &&
+	       skb_queue_empty_lockless(&node->pending);
+}
+
 static bool is_idle(const struct weft_node *node)
 {
-	return !node->nr_flows && node->state == WEFT_NODE_UP &&
-	       skb_queue_empty(&node->pending);
+	return is_victim(node, VICTIM_IDLE);
 }
 
 static void remove_node(struct weft_net *wn, struct weft_node *node)
@@ -245,7 +264,7 @@ struct estate {
 };
 
 /* From now on nothing is added to the node, and nobody finds it. */
-static bool mark_dead(struct weft_node *node, int error, bool only_idle,
+static bool mark_dead(struct weft_node *node, int error, enum victim victim,
 		      struct estate *estate)
 {
 	struct weft_net *wn = node->wn;
@@ -253,9 +272,9 @@ static bool mark_dead(struct weft_node *node, int error, bool only_idle,
 
 	spin_lock_bh(&wn->nodes_lock);
 	spin_lock(&node->lock);
-	dies = node->state != WEFT_NODE_DEAD && (!only_idle || is_idle(node));
+	dies = node->state != WEFT_NODE_DEAD && is_victim(node, victim);
 	if (dies) {
-		node->error = error;
+		WRITE_ONCE(node->error, error);
 		set_state(node, WEFT_NODE_DEAD);
 		estate->dev = node->dev;
 		memcpy(estate->mac, node->mac, sizeof(estate->mac));
@@ -283,8 +302,8 @@ static void say_goodbye(const struct weft_node *node,
 		weft_send_frame(estate->dev, estate->mac, &pkt);
 }
 
-/* Kill a node; with @only_idle not one that anything needs. */
-static bool bury(struct weft_node *node, int error, bool only_idle)
+/* Kill a node, if it is a @victim. */
+static bool bury(struct weft_node *node, int error, enum victim victim)
 {
 	struct weft_net *wn = node->wn;
 	struct estate estate = {};
@@ -294,7 +313,7 @@ static bool bury(struct weft_node *node, int error, bool only_idle)
 	if (READ_ONCE(node->state) == WEFT_NODE_DEAD)
 		return false;
 	rcu_read_lock();
-	if (!mark_dead(node, error, only_idle, &estate)) {
+	if (!mark_dead(node, error, victim, &estate)) {
 		rcu_read_unlock();
 		return false;
 	}
@@ -314,12 +333,12 @@ static bool bury(struct weft_node *node, int error, bool only_idle)
 
 void weft_node_kill(struct weft_node *node, int error)
 {
-	bury(node, error, false);
+	bury(node, error, VICTIM_ANY);
 }
 
 bool weft_node_forget(struct weft_node *node)
 {
-	return bury(node, 0, true);
+	return bury(node, 0, VICTIM_IDLE);
 }
 
 /*
@@ -389,7 +408,7 @@ static void timer_expired(struct timer_list *timer)
 	if (probe)
 		weft_send_probe(node);
 	if (error || forget)
-		bury(node, error, forget);
+		bury(node, error, forget ? VICTIM_IDLE : VICTIM_ANY);
 	weft_node_put(node);
 }
 
@@ -459,14 +478,14 @@ static int insert_node(struct weft_net *wn, struct weft_node *node)
 	return 0;
 }
 
-/* The node that nothing needs and that was silent longest, with a reference. */
-static struct weft_node *lookup_idlest(struct weft_net *wn)
+/* The victim that was silent longest, with a reference. */
+static struct weft_node *lookup_idlest(struct weft_net *wn, enum victim victim)
 {
 	struct weft_node *node, *best = NULL;
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(node, &wn->node_list, list) {
-		if (!READ_ONCE(node->nr_flows) && weft_node_is_up(node) &&
+		if (is_victim(node, victim) &&
 		    (!best || READ_ONCE(node->used) < READ_ONCE(best->used)))
 			best = node;
 	}
@@ -476,18 +495,24 @@ static struct weft_node *lookup_idlest(struct weft_net *wn)
 	return best;
 }
 
-/* Is there room for one node more? Forgets an idle one if need be. */
-static bool make_room(struct weft_net *wn)
+/*
+ * Is there room for one node more? Forgets one if need be: an idle one, or
+ * @victim. Those that others left behind are many when somebody opens what we
+ * then close, and does not answer.
+ */
+static bool make_room(struct weft_net *wn, enum victim victim)
 {
 	struct weft_node *idlest;
 	bool made;
 
 	if (atomic_read(&wn->nr_nodes) < READ_ONCE(wn->limits.nodes))
 		return true;
-	idlest = lookup_idlest(wn);
+	idlest = lookup_idlest(wn, VICTIM_IDLE);
+	if (!idlest)
+		idlest = lookup_idlest(wn, victim);
 	if (!idlest)
 		return false;
-	made = weft_node_forget(idlest);
+	made = bury(idlest, 0, victim);
 	weft_node_put(idlest);
 	return made;
 }
@@ -571,7 +596,8 @@ struct weft_node *weft_node_get(struct weft_net *wn,
 	}
 	if (!weft_addr_is_plain(addr))
 		return ERR_PTR(-EHOSTUNREACH);
-	if (asks_too_many(wn) || !make_room(wn))
+	/* Our caller may own a socket: no other's lock is taken. */
+	if (asks_too_many(wn) || !make_room(wn, VICTIM_IDLE))
 		return ERR_PTR(-ENOBUFS);
 	fresh = alloc_node(wn, addr, draw_id());
 	if (!fresh)
@@ -596,7 +622,7 @@ struct weft_node *weft_node_make(struct weft_net *wn,
 	int err = -EEXIST;
 
 	*why = WEFT_STAT_drop_limit;
-	if (!make_room(wn))
+	if (!make_room(wn, VICTIM_LEFT))
 		return NULL;
 	*why = WEFT_STAT_drop_memory;
 	node = alloc_node(wn, addr, local_id);
@@ -947,8 +973,11 @@ void weft_node_leave_device(struct weft_net *wn, struct net_device *dev)
 	spin_lock_bh(&wn->nodes_lock);
 	list_for_each_entry(node, &wn->node_list, list) {
 		spin_lock(&node->lock);
-		if (node->dev == dev)
+		if (node->dev == dev) {
 			leave_place(node);
+			/* That the last question was answered is long ago. */
+			node->asked_at = jiffies - ASK_WHERE_DELAY;
+		}
 		spin_unlock(&node->lock);
 	}
 	spin_unlock_bh(&wn->nodes_lock);

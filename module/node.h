@@ -90,8 +90,8 @@ struct weft_place {
  * @warned: that claim was logged.
  * @number: next packet number.
  * @theirs: marks of the flows that the peer opened; @ours: of ours.
- * @flows: struct weft_conn.node_link; @nr_flows of them. None is added to a
- *	DEAD node.
+ * @flows: struct weft_conn.node_link; @nr_flows of them, @nr_left of which no
+ *	file has any more. None is added to a DEAD node.
  * @pending: datagrams that wait for a place, bounded by limits.pending and
  *	weft_net.nr_pending; counted in frames they are @nr_pending.
  * @dgram_id: of the last datagram that was sent in pieces
@@ -138,6 +138,7 @@ struct weft_node {
 	unsigned int		nr_pending;
 	struct list_head	flows;
 	unsigned int		nr_flows;
+	unsigned int		nr_left;
 	u64			used;
 	u64			waiting;
 	struct timer_list	timer;
