@@ -10,6 +10,9 @@
 #   make kselftest     socket tests in virtual machines; KERNELS="VERSION..." TESTS= ROADS= choose
 #   make bench         the scoreboard, side by side with every peer; tools/bench tells the choices
 #   make debug         the same on a kernel with KASAN, lockdep, kmemleak and more (built once)
+#   make faults        no memory, at every place, where that kernel is built
+#   make oracle        does what judges a run in a virtual machine turn it red?
+#   make soak          the long forms of some of them, for hours; SOAK= chooses, see tools/soak
 #   make netbench      weft beside TCP on bad networks; NETBENCH_CASES= NETBENCH_RUNS= see tools/netbench
 #   make planted       plant each classic bug in a copy of the tree: a test has to see it; see tools/planted
 #   make coverage      lines and branches that the tests run, as HTML in build/coverage; see tools/coverage
@@ -30,7 +33,8 @@ override OUT := $(abspath $(OUT))
 KBUILD = +$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) -C $(KDIR) CONFIG_DEBUG_INFO_BTF_MODULES= \
 	WEFT_CFLAGS="$(WEFT_CFLAGS)" WEFT_GCOV="$(WEFT_GCOV)"
 
-.PHONY: module kdir check demo unit fuzz kunit kselftest debug bench netbench planted coverage model layers lint clean
+.PHONY: module kdir check demo unit fuzz kunit kselftest debug faults soak oracle bench netbench planted coverage model \
+	layers lint clean
 
 module: kdir
 	@tools/link-tree $(OUT)
@@ -63,6 +67,15 @@ bench:
 
 debug:
 	@tools/debug
+
+faults:
+	@tools/faults
+
+soak:
+	@tools/soak
+
+oracle:
+	@tools/oracle
 
 netbench:
 	@tools/netbench
