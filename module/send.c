@@ -325,7 +325,7 @@ static int send_along(struct weft_node *node, const struct way *way,
 		name_dgram(node, pkt);
 	number_packet(node, way, pkt,
 		      segment ? DIV_ROUND_UP(skb->len, segment) : 1);
-	put_header(skb, pkt, segment);
+	put_header(skb, pkt, segment ?: U32_MAX);
 	err = transmit(node->wn, skb, way->dev, way->mac, pkt);
 	weft_node_spoke(node);
 	return err;
