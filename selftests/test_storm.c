@@ -678,10 +678,15 @@ FIXTURE(storm)
 FIXTURE_VARIANT(storm)
 {
 	build_fn *build;
+	long long longest_ms;
 };
 
 #define STORM_OF(name)							\
-FIXTURE_VARIANT_ADD(storm, name) { .build = build_##name }
+FIXTURE_VARIANT_ADD(storm, name)					\
+{									\
+	.build = build_##name,						\
+	.longest_ms = LONGEST_MS,					\
+}
 
 STORM_OF(question);
 STORM_OF(answer);
@@ -692,7 +697,16 @@ STORM_OF(piece);
 STORM_OF(theft);
 STORM_OF(replay);
 STORM_OF(mangled);
-STORM_OF(any);
+
+/*
+ * Here a node may be forgotten, and its address taken by another. The one that
+ * is known is asked for a second before its rival is believed.
+ */
+FIXTURE_VARIANT_ADD(storm, any)
+{
+	.build = build_any,
+	.longest_ms = 2 * LONGEST_MS,
+};
 
 FIXTURE_SETUP(storm)
 {
@@ -764,7 +778,7 @@ TEST_F_TIMEOUT(storm, passes, 600)
 	       count_of("drop_") - dropped);
 	EXPECT_EQ(NULL, c->where)
 		TH_LOG("%s: %s", c->where, strerror(c->error));
-	EXPECT_GT(LONGEST_MS, c->worst_ms);
+	EXPECT_GT(variant->longest_ms, c->worst_ms);
 	EXPECT_GT(LIMIT_NODES + SPARE_OBJECTS, s->most_objects);
 	EXPECT_GE(limit_of_pages(), s->most_pages);
 	EXPECT_LT(0, s->most_objects);
