@@ -117,7 +117,8 @@ static void count_queued(struct sock *peer, u32 len, bool *tell)
 	WRITE_ONCE(wsk->rx_whole, wsk->rx_bytes);
 	wsk->rx_records++;
 	/* A reader that sleeps is woken once; a poller hears of each. */
-	if ((wsk->rx_wanted && !weft_pause_hides(peer)) || wsk->polled || sock_flag(peer, SOCK_FASYNC)) {
+	if ((wsk->rx_wanted && !weft_pause_hides(peer)) || wsk->polled ||
+	    sock_flag(peer, SOCK_FASYNC)) {
 		WRITE_ONCE(wsk->rx_wanted, false);
 		*tell = true;
 	}

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Recycled pages and skbs of a local connection, one pool for each direction,
- * kept by the receiver; of datagrams the skbs. A fresh page is zeroed and a fresh skb is set up; both
- * cost about as much as the copy of a small message. A page enters the pool
- * when nobody else has a reference to it, and what was written into it before is
- * never shown again: a frag covers written bytes only.
+ * kept by the receiver; of datagrams the skbs. A fresh page is zeroed and a
+ * fresh skb is set up; both cost about as much as the copy of a small message. A
+ * page enters the pool when nobody else has a reference to it, and what was
+ * written into it before is never shown again: a frag covers written bytes only.
  *
  * A pool is made when bytes keep coming, and ends when none came for a while.
  */

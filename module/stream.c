@@ -383,6 +383,7 @@ static int send_early(struct socket *sock, struct msghdr *msg, size_t len,
 /* May a small write of @len bytes go without ownership? */
 static bool may_send_at_once(struct sock *sk, size_t len)
 {
+	/* Pairs with take_peer(): then the peer is there to be seen. */
 	if (smp_load_acquire(&sk->sk_state) != TCP_ESTABLISHED ||
 	    weft_sk(sk)->road != WEFT_ROAD_LOCAL ||
 	    READ_ONCE(sk->sk_err) || READ_ONCE(weft_sk(sk)->was_reset) ||
@@ -467,8 +468,7 @@ static void take_all(struct sock *sk, u32 beyond, bool sleeps)
 	struct sk_buff_head *q = &sk->sk_receive_queue;
 	struct weft_sock *wsk = weft_sk(sk);
 
-	/* An end that the caller has seen came behind what is queued. */
-	smp_rmb();
+	smp_rmb();	/* an end that the caller has seen came behind what is queued */
 	if (!sleeps && skb_queue_empty_lockless(q))
 		return;
 	spin_lock_bh(&q->lock);
