@@ -161,7 +161,6 @@ void weft_info_fill_tcp(struct sock *sk, struct tcp_info *tcp)
 	tcp->tcpi_rttvar = info.rttvar_us;
 	tcp->tcpi_min_rtt = info.min_rtt_us;
 	tcp->tcpi_bytes_received = info.bytes_received;
-	tcp->tcpi_rcv_wnd = min_t(u64, info.rcv_window, U32_MAX);
 	if (info.state == WEFT_STATE_LISTEN) {
 		/* Where TCP puts them. */
 		tcp->tcpi_unacked = info.backlog;

@@ -74,7 +74,6 @@ struct world {
  * @listener: the first one, once @sock is its child; else -1
  * @peer: the other end of the connection, -1 without
  * @unread: bytes that it has sent back and not read
- * @spoke: it has had bytes of @sock
  * @calls: how often each step came
  */
 struct run {
@@ -83,7 +82,6 @@ struct run {
 	int listener;
 	int peer;
 	int unread;
-	bool spoke;
 	int calls[STEPS];
 };
 
@@ -162,7 +160,6 @@ static void take_peer(struct run *run)
 	close(run->peer);
 	run->peer = peer;
 	run->unread = 0;
-	run->spoke = false;
 	peer_greet(run);
 }
 
@@ -189,40 +186,15 @@ static int reset_on_close(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
-/* Nothing of ours is unacknowledged, or never will be. */
-static bool is_told(void *arg)
-{
-	struct weft_info info;
-	socklen_t len = sizeof(info);
-
-	return getsockopt(*(int *)arg, SOL_WEFT, WEFT_INFO, &info, &len) ||
-	       info.state != WEFT_STATE_OPEN || !info.unsent;
-}
-
-/*
- * The end of a connection waits for the news that the opener has the beginning,
- * which comes with its first bytes; one that says nothing tells it later.
- */
-static void let_news_come(struct run *run)
-{
-	if (road()->wire && !run->spoke &&
-	    !eventually(is_told, &run->peer))
-		fprintf(stderr, "# the peer was never told\n");
-}
-
-/* A stream's reset needs nothing unread, and waits for nothing. */
+/* A stream's reset needs nothing unread. */
 static void peer_gone(struct run *run, bool reset)
 {
-	bool stream_reset = reset && run->world->type == SOCK_STREAM;
-
 	if (run->peer < 0)
 		return;
-	if (stream_reset)
-		reset_on_close(run->peer);
-	else
-		let_news_come(run);
 	if (!reset)
 		peer_read(run);
+	else if (run->world->type == SOCK_STREAM)
+		reset_on_close(run->peer);
 	close(run->peer);
 	run->peer = -1;
 }
@@ -334,7 +306,6 @@ static void let_peer_act(struct run *run, enum step step, int ret)
 		send_client(run);
 		settle(run);
 	} else if (step == SEND && ret > 0 && run->peer >= 0) {
-		run->spoke = true;
 		peer_echo(run);
 		settle(run);
 	}

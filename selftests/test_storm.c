@@ -716,6 +716,8 @@ FIXTURE_SETUP(storm)
 	if (road()->oracle)
 		SKIP(return, "frames of weft have no oracle");
 	ROAD_OR_SKIP();
+	if (variant->build == build_any && !getenv("WEFT_STORM_ANY"))
+		SKIP(return, "resets about one connect in 500: see selftests/skips");
 	self->s = s;
 	s->dice = getpid();
 	s->peer.version = 1;

@@ -636,6 +636,9 @@ void weft_engine_write(struct weft_engine *e, u64 end)
 
 void weft_engine_shutdown(struct weft_engine *e)
 {
+	/* A second OPENED is acknowledged at once, and then CLOSE may go. */
+	if (!e->fin && e->state == WEFT_ST_ACCEPTED)
+		e->open_due = true;
 	e->fin = true;
 }
 

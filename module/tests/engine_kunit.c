@@ -1143,6 +1143,7 @@ static void engine_shutdown__waits_until_the_peer_is_heard(struct kunit *test)
 
 	bed_write(bed, 10);
 	weft_engine_shutdown(&bed->e);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_OPENED);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
 	bed_hear(bed, .kind = WEFT_ACK);
@@ -1427,6 +1428,22 @@ static void engine_set_keep__a_user_timeout_ends_what_waits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bed->now - sent, 3 * SIM_SEC);
 }
 
+/* accept() and close(): the opener, which may wait with its ACK, is asked. */
+static void engine_shutdown__asks_an_opener_that_is_silent(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_ACCEPTED);
+
+	bed_write(bed, 10);
+	bed_drain(bed);
+	weft_engine_shutdown(&bed->e);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_OPENED);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	weft_engine_shutdown(&bed->e);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 10);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_CLOSE);
+}
+
 /* Cut off right after accept(): the opener is not heard a second time. */
 static void engine_set_keep__patience_with_an_opener(struct kunit *test)
 {
@@ -1534,6 +1551,7 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_tick__an_answer_keeps_the_flow),
 	KUNIT_CASE(engine_tick__no_question_with_bytes_under_way),
 	KUNIT_CASE(engine_set_keep__a_user_timeout_ends_what_waits),
+	KUNIT_CASE(engine_shutdown__asks_an_opener_that_is_silent),
 	KUNIT_CASE(engine_set_keep__patience_with_an_opener),
 	KUNIT_CASE(engine_input__whatever_a_peer_may_say),
 	{}
