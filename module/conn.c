@@ -1128,6 +1128,8 @@ static void obey_payload(struct sock *sk, struct sk_buff *skb,
 
 	if (*todo & WEFT_DO_STORE && is_unwanted(sk)) {
 		kfree_skb(skb);
+		/* Our end first, if it could not go before: as TCP's FIN. */
+		send_all(sk, ktime_get_ns());
 		*todo |= weft_engine_abort(&conn_of(sk)->engine, ECONNRESET);
 		return;
 	}
