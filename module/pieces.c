@@ -227,16 +227,13 @@ struct sk_buff *weft_pieces_skb(struct weft_pieces *pieces, gfp_t gfp)
 	return skb;
 }
 
-/* Bytes of one frag to the user; as copy_in(). */
+/*
+ * Bytes of one frag to the user, as bytes: copy_page_to_iter() of older kernels
+ * gives a pipe the page itself, which is to be written again.
+ */
 static bool copy_frag(const skb_frag_t *frag, u32 pos, struct msghdr *msg,
 		      u32 n)
 {
-	u32 off = skb_frag_off(frag) + pos;
-
-	if (offset_in_page(off) + n <= PAGE_SIZE)
-		return copy_page_to_iter(skb_frag_page(frag) + off / PAGE_SIZE,
-					 offset_in_page(off), n,
-					 &msg->msg_iter) == n;
 	return copy_to_iter(skb_frag_address(frag) + pos, n,
 			    &msg->msg_iter) == n;
 }
