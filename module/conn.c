@@ -1122,14 +1122,14 @@ static bool is_unwanted(const struct sock *sk)
 }
 
 static void obey_payload(struct sock *sk, struct sk_buff *skb,
-			 const struct weft_pkt *pkt, u32 *todo)
+			 const struct weft_pkt *pkt, u32 *todo, u64 now)
 {
 	bool ok = true;
 
 	if (*todo & WEFT_DO_STORE && is_unwanted(sk)) {
 		kfree_skb(skb);
 		/* Our end first, if it could not go before: as TCP's FIN. */
-		send_all(sk, ktime_get_ns());
+		send_all(sk, now);
 		*todo |= weft_engine_abort(&conn_of(sk)->engine, ECONNRESET);
 		return;
 	}
@@ -1210,7 +1210,7 @@ static void input(struct sock *sk, const struct backlog_cb *of,
 		todo = ask_about_ranges(conn, skb, pkt, now);
 	else
 		todo = weft_engine_input(&conn->engine, pkt, NULL, 0, now);
-	obey_payload(sk, skb, pkt, &todo);
+	obey_payload(sk, skb, pkt, &todo, now);
 	obey(sk, todo, now);
 }
 

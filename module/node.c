@@ -508,7 +508,7 @@ static bool make_room(struct weft_net *wn, enum victim victim)
 	if (atomic_read(&wn->nr_nodes) < READ_ONCE(wn->limits.nodes))
 		return true;
 	idlest = lookup_idlest(wn, VICTIM_IDLE);
-	if (!idlest)
+	if (!idlest && victim != VICTIM_IDLE)
 		idlest = lookup_idlest(wn, victim);
 	if (!idlest)
 		return false;

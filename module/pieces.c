@@ -228,16 +228,9 @@ struct sk_buff *weft_pieces_skb(struct weft_pieces *pieces, gfp_t gfp)
 }
 
 /*
- * Bytes of one frag to the user, as bytes: copy_page_to_iter() of older kernels
- * gives a pipe the page itself, which is to be written again.
+ * As bytes: copy_page_to_iter() of older kernels gives a pipe the page itself,
+ * which is to be written again.
  */
-static bool copy_frag(const skb_frag_t *frag, u32 pos, struct msghdr *msg,
-		      u32 n)
-{
-	return copy_to_iter(skb_frag_address(frag) + pos, n,
-			    &msg->msg_iter) == n;
-}
-
 int weft_pieces_read(struct sk_buff *skb, u32 pos, struct msghdr *msg, u32 n)
 {
 	const skb_frag_t *frag = skb_shinfo(skb)->frags;
@@ -249,7 +242,8 @@ int weft_pieces_read(struct sk_buff *skb, u32 pos, struct msghdr *msg, u32 n)
 	while (n) {
 		u32 part = min(n, skb_frag_size(frag) - pos);
 
-		if (!copy_frag(frag, pos, msg, part))
+		if (copy_to_iter(skb_frag_address(frag) + pos, part,
+				 &msg->msg_iter) != part)
 			return -EFAULT;
 		n -= part;
 		pos = 0;

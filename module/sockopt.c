@@ -173,16 +173,23 @@ static const struct option {
 	{ 0,			 TCP_MAXSEG, get_mss },
 };
 
+/* Is it one of ours, or of TCP's that a STREAM has under that name? */
+static bool is_called(const struct sock *sk, int level, int name, int ours,
+		      int tcp)
+{
+	if (level == SOL_WEFT)
+		return name == ours;
+	return level == IPPROTO_TCP && sk->sk_type == SOCK_STREAM &&
+	       name == tcp;
+}
+
 static const struct option *find_option(const struct sock *sk, int level,
 					int name)
 {
-	bool tcp = level == IPPROTO_TCP && sk->sk_type == SOCK_STREAM;
 	unsigned int i;
 
-	if (!tcp && level != SOL_WEFT)
-		return NULL;
-	for (i = 0; i < ARRAY_SIZE(options); i++)
-		if (name == (tcp ? options[i].tcp : options[i].name) && name)
+	for (i = 0; name && i < ARRAY_SIZE(options); i++)
+		if (is_called(sk, level, name, options[i].name, options[i].tcp))
 			return &options[i];
 	return NULL;
 }
@@ -230,16 +237,6 @@ static int put_tcp_info(struct sock *sk, char __user *val, int __user *optlen)
 	return put_value(val, optlen, &info, sizeof(info));
 }
 
-/* Is it one of ours, or of TCP's that a STREAM has under that name? */
-static bool is_called(const struct sock *sk, int level, int name, int ours,
-		      int tcp)
-{
-	if (level == SOL_WEFT)
-		return name == ours;
-	return level == IPPROTO_TCP && sk->sk_type == SOCK_STREAM &&
-	       name == tcp;
-}
-
 /* As TCP_CONGESTION: a name, with or without its end. */
 static int set_congestion(struct sock *sk, sockptr_t val, unsigned int len)
 {
@@ -265,17 +262,9 @@ static int get_congestion(struct sock *sk, char __user *val,
 			  int __user *optlen)
 {
 	char name[WEFT_CC_NAME_BYTES] = "";
-	int len;
 
-	if (get_user(len, optlen))
-		return -EFAULT;
-	if (len < 0)
-		return -EINVAL;
 	strscpy(name, READ_ONCE(weft_sk(sk)->cc)->name, sizeof(name));
-	len = min_t(int, len, sizeof(name));
-	if (put_user(len, optlen) || copy_to_user(val, name, len))
-		return -EFAULT;
-	return 0;
+	return put_value(val, optlen, name, sizeof(name));
 }
 
 int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
@@ -307,11 +296,9 @@ int weft_getsockopt(struct socket *sock, int level, int name,
 
 	if (is_called(sk, level, name, WEFT_CONGESTION, TCP_CONGESTION))
 		return get_congestion(sk, val, len);
-	if (level == IPPROTO_TCP && name == TCP_INFO &&
-	    sk->sk_type == SOCK_STREAM)
-		return put_tcp_info(sk, val, len);
-	if (level == SOL_WEFT && name == WEFT_INFO)
-		return put_info(sk, val, len);
+	if (is_called(sk, level, name, WEFT_INFO, TCP_INFO))
+		return level == SOL_WEFT ? put_info(sk, val, len) :
+					   put_tcp_info(sk, val, len);
 	if (!option)
 		return -ENOPROTOOPT;
 	lock_sock(sk);

@@ -401,7 +401,6 @@ static bool may_send_at_once(struct sock *sk, size_t len)
  */
 static int send_at_once(struct sock *sk, struct msghdr *msg, size_t len)
 {
-	struct sock *peer = weft_sk(sk)->peer;
 	struct weft_pieces pieces __uninitialized;
 	bool tell = false;
 	int err;
@@ -417,7 +416,7 @@ static int send_at_once(struct sock *sk, struct msghdr *msg, size_t len)
 		return -EAGAIN;
 	}
 	if (tell)
-		peer->sk_data_ready(peer);
+		wake_reader(sk);
 	return len;
 }
 

@@ -238,6 +238,21 @@ static inline void put_text(struct frame *f, const char *text)
 	put(f, text, strlen(text));
 }
 
+/* The flow that a scripted node opens. */
+#define FLOW	1
+
+static inline void build_flow_open(struct peer *peer, struct frame *f,
+				   unsigned int port, unsigned int type,
+				   const char *text)
+{
+	begin(peer, f, OPEN, F_OPENER | F_INTRO);
+	put_flow(f, FLOW, 0, 0);
+	put_open(f, 99, port, type);
+	put_hello(peer, f);
+	put_text(f, text);
+	seal(f);
+}
+
 /* Bytes behind the packet, as cards pad. */
 static inline void pad_to(struct frame *f, size_t len)
 {

@@ -11,8 +11,6 @@
 #include "peer.h"
 
 #define PORT	4001
-#define FLOW	1
-
 FIXTURE(crossed)
 {
 	struct peer peer;

@@ -11,7 +11,6 @@
 #include "peer.h"
 
 #define PORT	4001
-#define FLOW	1
 #define AT_ACK		(AT_PARTS + 16)
 
 FIXTURE(early)
@@ -41,17 +40,6 @@ FIXTURE_TEARDOWN(early)
 	close(self->peer.fd);
 	close(self->lis);
 	close(self->fd);
-}
-
-static void build_open(struct peer *peer, struct frame *f, unsigned int port,
-		       const char *text)
-{
-	begin(peer, f, OPEN, F_OPENER | F_INTRO);
-	put_flow(f, FLOW, 0, 0);
-	put_open(f, 99, port, SOCK_STREAM);
-	put_hello(peer, f);
-	put_text(f, text);
-	seal(f);
 }
 
 static void build_opened(struct peer *peer, struct frame *f, uint64_t ack,
@@ -88,7 +76,8 @@ TEST_F(early, a_server_answers_the_first_packet)
 	int sock;
 
 	ASSERT_TRUE(ask(&self->peer));
-	build_open(&self->peer, &f, addr_port(&self->own), "request");
+	build_flow_open(&self->peer, &f, addr_port(&self->own), SOCK_STREAM,
+			"request");
 	ASSERT_EQ(0, emit(&self->peer, &f));
 	sock = accepted(self->lis);
 	ASSERT_LE(0, sock);
@@ -146,7 +135,8 @@ TEST_F(early, refused_early_data_is_not_acknowledged)
 	ASSERT_EQ(0, setsockopt(self->lis, SOL_WEFT, WEFT_EARLY_DATA, &zero,
 				sizeof(zero)));
 	ASSERT_TRUE(ask(&self->peer));
-	build_open(&self->peer, &f, addr_port(&self->own), "early");
+	build_flow_open(&self->peer, &f, addr_port(&self->own), SOCK_STREAM,
+			"early");
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, emit(&self->peer, &f));
 		ASSERT_TRUE(await(&self->peer, OPENED));

@@ -397,24 +397,12 @@ FIXTURE(flow)
 	int sock;
 };
 
-#define FLOW	1
-
 static void build_flow(struct peer *peer, struct frame *f, int kind,
 		       uint64_t offset, const char *text)
 {
 	begin(peer, f, kind, F_OPENER);
 	put_flow(f, FLOW, offset, 0);
 	put_text(f, text);
-	seal(f);
-}
-
-static void build_open(struct peer *peer, struct frame *f, unsigned int port)
-{
-	begin(peer, f, OPEN, F_OPENER | F_INTRO);
-	put_flow(f, FLOW, 0, 0);
-	put_open(f, 99, port, SOCK_STREAM);
-	put_hello(peer, f);
-	put_text(f, "hello");
 	seal(f);
 }
 
@@ -429,7 +417,8 @@ FIXTURE_SETUP(flow)
 	self->lis = listener(END_B, SOCK_STREAM, 4, &self->addr);
 	ASSERT_LE(0, self->lis);
 	ASSERT_TRUE(ask(&self->peer));
-	build_open(&self->peer, &f, addr_port(&self->addr));
+	build_flow_open(&self->peer, &f, addr_port(&self->addr), SOCK_STREAM,
+			"hello");
 	ASSERT_EQ(0, emit(&self->peer, &f));
 	ASSERT_TRUE(await(&self->peer, OPENED));
 	self->sock = accepted(self->lis);
@@ -490,7 +479,8 @@ TEST_F(flow, open_twice_opens_once)
 {
 	struct frame f;
 
-	build_open(&self->peer, &f, addr_port(&self->addr));
+	build_flow_open(&self->peer, &f, addr_port(&self->addr), SOCK_STREAM,
+			"hello");
 	ASSERT_EQ(0, emit(&self->peer, &f));
 	build_flow(&self->peer, &f, DATA, 5, "on");
 	ASSERT_EQ(0, emit(&self->peer, &f));

@@ -9,7 +9,6 @@
 #include "weft_test.h"
 #include "peer.h"
 
-#define FLOW	1
 #define AT_NUMBER	(ETH_BYTES + 16)
 #define TEXT	"a small write that is a packet by itself"
 #define FRAMES	3
@@ -43,11 +42,8 @@ FIXTURE_SETUP(resend)
 	self->lis = listener(END_B, variant->type, 4, &self->own);
 	ASSERT_LE(0, self->lis);
 	ASSERT_TRUE(ask(&self->peer));
-	begin(&self->peer, &f, OPEN, F_OPENER | F_INTRO);
-	put_flow(&f, FLOW, 0, 0);
-	put_open(&f, 99, addr_port(&self->own), variant->type);
-	put_hello(&self->peer, &f);
-	seal(&f);
+	build_flow_open(&self->peer, &f, addr_port(&self->own), variant->type,
+			"");
 	ASSERT_EQ(0, emit(&self->peer, &f));
 	self->sock = accepted(self->lis);
 	ASSERT_LE(0, self->sock);

@@ -128,6 +128,18 @@ static struct crowd_params *staggered(struct kunit *test, u32 flows,
 	return p;
 }
 
+/* Per mille: the link, and of its share the flow that has least, at least. */
+static struct crowd *shared(struct kunit *test, const struct crowd_params *p,
+			    u32 goodput, u32 least)
+{
+	struct crowd *c = ran(test, p);
+
+	KUNIT_EXPECT_GE(test, crowd_goodput(c), goodput);
+	KUNIT_EXPECT_GE(test, crowd_jain(c), 970);
+	KUNIT_EXPECT_GE(test, crowd_least(c), least);
+	return c;
+}
+
 /* Those that come late get as much as those that were there. */
 static void crowd__ten_flows_share(struct kunit *test)
 {
@@ -140,10 +152,7 @@ static void crowd__ten_flows_share(struct kunit *test)
 		p->flow[i].skew_ns = i * 777 * SIM_MS;
 	p->from_ns = 10 * SIM_SEC;
 	p->to_ns = 20 * SIM_SEC;
-	c = ran(test, p);
-	KUNIT_EXPECT_GE(test, crowd_goodput(c), 980);
-	KUNIT_EXPECT_GE(test, crowd_jain(c), 970);
-	KUNIT_EXPECT_GE(test, crowd_least(c), 800);
+	c = shared(test, p, 980, 800);
 	KUNIT_EXPECT_LE(test, c->queue_most_ns, 25 * SIM_MS);
 }
 
@@ -151,14 +160,10 @@ static void crowd__ten_flows_share(struct kunit *test)
 static void crowd__many_flows_share(struct kunit *test)
 {
 	struct crowd_params *p = staggered(test, 55, 90 * SIM_MS);
-	struct crowd *c;
 
 	p->from_ns = 20 * SIM_SEC;
 	p->to_ns = 30 * SIM_SEC;
-	c = ran(test, p);
-	KUNIT_EXPECT_GE(test, crowd_goodput(c), 980);
-	KUNIT_EXPECT_GE(test, crowd_jain(c), 970);
-	KUNIT_EXPECT_GE(test, crowd_least(c), 700);
+	shared(test, p, 980, 700);
 }
 
 /*
@@ -169,7 +174,6 @@ static void crowd__many_flows_share(struct kunit *test)
 static void crowd__ten_pairs_share(struct kunit *test)
 {
 	struct crowd_params *p = staggered(test, 55, 0);
-	struct crowd *c;
 	u32 pair, i, n = 0;
 
 	for (pair = 0; pair < 10; pair++)
@@ -180,10 +184,7 @@ static void crowd__ten_pairs_share(struct kunit *test)
 	p->queue = 250000;
 	p->from_ns = 6 * SIM_SEC;
 	p->to_ns = 66 * SIM_SEC;
-	c = ran(test, p);
-	KUNIT_EXPECT_GE(test, crowd_goodput(c), 970);
-	KUNIT_EXPECT_GE(test, crowd_jain(c), 970);
-	KUNIT_EXPECT_GE(test, crowd_least(c), 500);
+	shared(test, p, 970, 500);
 }
 
 /* Two flows of @cc beside two of CUBIC. */
