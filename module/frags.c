@@ -166,7 +166,11 @@ static struct assembly *begin(struct weft_node *node,
 
 	if (!a)
 		return NULL;
-	weft_node_hold(node);
+	/* The caller borrows it, and it may have died since it was found. */
+	if (!weft_node_tryhold(node)) {
+		kfree(a);
+		return NULL;
+	}
 	a->node = node;
 	a->expires = jiffies + FRAGS_DELAY;
 	a->bytes = 0;

@@ -9,6 +9,7 @@
 #include <net/tcp_states.h>
 
 #include "conn.h"
+#include "fault.h"
 #include "listen.h"
 #include "node.h"
 #include "path.h"
@@ -123,8 +124,9 @@ static struct sock *find_listener(struct weft_node *node, struct sk_buff *skb,
 	return listener;
 }
 
-void weft_listen_open(struct weft_node *node, struct sk_buff *skb,
-		      const struct weft_pkt *pkt)
+/* With a reference to @node. */
+static void accept_open(struct weft_node *node, struct sk_buff *skb,
+			const struct weft_pkt *pkt)
 {
 	struct sock *listener = find_listener(node, skb, pkt);
 	struct weft_net *wn = node->wn;
@@ -156,4 +158,17 @@ void weft_listen_open(struct weft_node *node, struct sk_buff *skb,
 	sock_put(child);
 put:
 	sock_put(listener);
+}
+
+void weft_listen_open(struct weft_node *node, struct sk_buff *skb,
+		      const struct weft_pkt *pkt)
+{
+	weft_fault_delay();
+	/* Found by its session, but another CPU may have killed it since. */
+	if (!weft_node_tryhold(node)) {
+		weft_drop(node->wn, skb, WEFT_STAT_drop_state);
+		return;
+	}
+	accept_open(node, skb, pkt);
+	weft_node_put(node);
 }

@@ -489,7 +489,7 @@ static struct weft_node *lookup_idlest(struct weft_net *wn, enum victim victim)
 		    (!best || READ_ONCE(node->used) < READ_ONCE(best->used)))
 			best = node;
 	}
-	if (best && !refcount_inc_not_zero(&best->ref))
+	if (best && !weft_node_tryhold(best))
 		best = NULL;
 	rcu_read_unlock();
 	return best;
@@ -534,7 +534,7 @@ static struct weft_node *lookup_node(struct weft_net *wn,
 
 	rcu_read_lock();
 	node = weft_node_find(wn, addr);
-	if (node && !refcount_inc_not_zero(&node->ref))
+	if (node && !weft_node_tryhold(node))
 		node = NULL;
 	rcu_read_unlock();
 	return node;

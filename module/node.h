@@ -168,9 +168,24 @@ struct weft_node *weft_node_get(struct weft_net *wn,
 struct weft_node *weft_node_find(struct weft_net *wn,
 				 const struct in6_addr *addr);
 
+/**
+ * weft_node_hold() - one more reference
+ *
+ * The caller has one, or the lock of a node that is not DEAD.
+ */
 static inline void weft_node_hold(struct weft_node *node)
 {
 	refcount_inc(&node->ref);
+}
+
+/**
+ * weft_node_tryhold() - make a reference of a node that is borrowed under RCU
+ *
+ * Return: false when its last reference is gone: it is about to be freed.
+ */
+static inline bool weft_node_tryhold(struct weft_node *node)
+{
+	return refcount_inc_not_zero(&node->ref);
 }
 
 void weft_node_put(struct weft_node *node);
