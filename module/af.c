@@ -191,6 +191,7 @@ struct sock *weft_sock_child(struct sock *listener, gfp_t gfp)
 	sk->sk_reuse = listener->sk_reuse;
 	wsk->refuses_early = from->refuses_early;
 	wsk->keep = from->keep;
+	wsk->nodelay = from->nodelay;
 	if (sock_flag(listener, SOCK_LINGER)) {
 		sock_set_flag(sk, SOCK_LINGER);
 		sk->sk_lingertime = listener->sk_lingertime;

@@ -621,6 +621,8 @@ static void arm_timer(struct weft_conn *conn, u64 now)
 		at = min(at, conn->orphan_end);
 	if (conn->cork_end)
 		at = min(at, conn->cork_end);
+	if (conn->gather.end)
+		at = min(at, conn->gather.end);
 	if (conn->spare)
 		at = min(at, conn->spare->end);
 	if (!conn->linked || at >= conn->timer_at)
@@ -677,8 +679,28 @@ void weft_conn_wait(struct sock *sk)
 {
 	struct weft_conn *conn = conn_of(sk);
 
-	if (conn->linked && weft_engine_hurry(&conn->engine))
+	if (!conn->linked)
+		return;
+	if (conn->gather.end)
+		weft_conn_flush(sk, WEFT_FLUSH_ALL);
+	if (weft_engine_hurry(&conn->engine))
 		weft_conn_push(sk);
+}
+
+/* Is what was written last to wait for what is written next? */
+static bool holds_small(struct weft_conn *conn)
+{
+	struct weft_gather *gather = &conn->gather;
+
+	if (!weft_gather_holds(gather, ktime_get_ns()))
+		return false;
+	/* Not arm_timer(), to which so short a time is nothing. */
+	if (gather->end < conn->timer_at) {
+		conn->timer_at = gather->end;
+		hrtimer_start(&conn->timer, ns_to_ktime(gather->end),
+			      HRTIMER_MODE_ABS_SOFT);
+	}
+	return true;
 }
 
 void weft_conn_flush(struct sock *sk, enum weft_flush how)
@@ -687,6 +709,10 @@ void weft_conn_flush(struct sock *sk, enum weft_flush how)
 	struct weft_engine *e = &conn->engine;
 	u64 end = conn->tx_end;
 
+	if (how == WEFT_FLUSH_SMALL)
+		how = holds_small(conn) ? WEFT_FLUSH_SUPERS : WEFT_FLUSH_ALL;
+	else if (how != WEFT_FLUSH_SUPERS)
+		weft_gather_over(&conn->gather);
 	if (how != WEFT_FLUSH_ALL) {
 		u64 unsent = end - e->snd_nxt;
 
@@ -1349,7 +1375,8 @@ static void tick(struct sock *sk)
 		weft_conn_abort(sk, ETIMEDOUT);
 		return;
 	}
-	if (conn->cork_end && now >= conn->cork_end)
+	if ((conn->cork_end && now >= conn->cork_end) ||
+	    (conn->gather.end && now >= conn->gather.end))
 		weft_conn_flush(sk, WEFT_FLUSH_ALL);
 	weft_spare_look(sk, &conn->spare, now);
 	if (now >= weft_engine_deadline(&conn->engine))
@@ -1634,6 +1661,7 @@ void weft_conn_read(struct sock *sk, u32 bytes)
 	struct weft_conn *conn = conn_of(sk);
 
 	conn->rx_read += bytes;
+	weft_gather_read(&conn->gather);
 	if (!conn->linked)
 		return;
 	conn->engine.window.most = most_window(sk);

@@ -9,6 +9,7 @@
 #include <linux/skbuff.h>
 
 #include "proto/engine.h"
+#include "proto/gather.h"
 #include "record.h"
 
 struct sock;
@@ -56,6 +57,7 @@ struct weft_flow_key {
  * @orphan_node: in weft_net.orphans; orphans_lock
  * @cork_end: when less than a segment goes, though more was to come (MSG_MORE),
  *	ns; 0 while nothing waits for that
+ * @gather: small writes, and how long what was not sent of them is held
  * @is_left: an orphan that its node has counted; the node's lock
  * @orphan_end: when an orphan is given up, ns; 0 while there is an fd
  */
@@ -88,6 +90,7 @@ struct weft_conn {
 	bool			is_left;
 	u64			cork_end;
 	u64			orphan_end;
+	struct weft_gather	gather;
 
 	struct weft_engine	engine;
 };
@@ -154,6 +157,7 @@ int weft_conn_queue_small(struct sock *sk, struct iov_iter *from, size_t len,
 /* How much of what was queued may be sent. */
 enum weft_flush {
 	WEFT_FLUSH_ALL,
+	WEFT_FLUSH_SMALL,	/* all, or it is held with the next: proto/gather.h */
 	WEFT_FLUSH_SUPERS,	/* whole super-packets: more is coming at once */
 	WEFT_FLUSH_SEGMENTS,	/* whole segments: the rest waits for a while */
 };

@@ -69,6 +69,7 @@ struct weft_keep_opts {
  * @defers: WEFT_DEFER_CONNECT: the first send opens the connection; Own
  * @held: WIRE, TCP_SYN_SENT: OPEN waits for the first send; Own
  * @corked: TCP_CORK: less than a segment waits for more; Own
+ * @nodelay: TCP_NODELAY: small writes are not held; Own
  * @refuses_early: WEFT_EARLY_DATA is 0: a listener, and the children that it
  *	gets, take no bytes from OPEN; Own
  * @cc: WEFT_CONGESTION, or the namespace's; Own
@@ -129,6 +130,7 @@ struct weft_sock {
 	bool			defers;
 	bool			held;
 	bool			corked;
+	bool			nodelay;
 	bool			refuses_early;
 	const struct weft_cc_ops *cc;
 	struct weft_keep_opts	keep;

@@ -110,18 +110,16 @@ static int set_user_timeout(struct sock *sk, int value)
 			INT_MAX);
 }
 
-/*
- * Programs written for TCP set TCP_NODELAY and go away when they can't. weft
- * never delays, so the answer is always yes. What a cork holds back leaves.
- */
+/* As TCP: what is held back leaves, for a cork's sake as well. */
 static u32 get_nodelay(struct sock *sk)
 {
-	return 1;
+	return weft_sk(sk)->nodelay;
 }
 
 static int set_nodelay(struct sock *sk, int value)
 {
-	if (value && weft_sk(sk)->corked)
+	weft_sk(sk)->nodelay = value;
+	if (value)
 		weft_sock_flush(sk);
 	return 0;
 }

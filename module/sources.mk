@@ -51,6 +51,7 @@ weft-proto-files := \
 	cc_cubic.c \
 	cc_delay.c \
 	alive.c \
+	gather.c \
 	frag.c \
 	mss.c
 
@@ -63,6 +64,7 @@ weft-kunit-files := \
 	window_kunit.c \
 	cc_kunit.c \
 	alive_kunit.c \
+	gather_kunit.c \
 	frag_kunit.c \
 	mss_kunit.c \
 	bucket_kunit.c \

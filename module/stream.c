@@ -207,11 +207,20 @@ static int send_chunk(struct sock *sk, struct msghdr *msg, size_t len)
 	return err;
 }
 
+/* What may leave of a stream's send when all of it is queued. */
+static enum weft_flush last_flush(const struct sock *sk,
+				  const struct msghdr *msg, size_t len)
+{
+	if (msg->msg_flags & MSG_MORE || weft_sk(sk)->corked)
+		return WEFT_FLUSH_SEGMENTS;
+	return len < WEFT_GATHER_BYTES && !weft_sk(sk)->nodelay ?
+	       WEFT_FLUSH_SMALL : WEFT_FLUSH_ALL;
+}
+
 static int send_bytes(struct sock *sk, struct msghdr *msg, size_t len,
 		      long timeo)
 {
-	bool more = msg->msg_flags & MSG_MORE || weft_sk(sk)->corked;
-	enum weft_flush last = more ? WEFT_FLUSH_SEGMENTS : WEFT_FLUSH_ALL;
+	enum weft_flush last = last_flush(sk, msg, len);
 	size_t sent = 0;
 	int err = 0;
 

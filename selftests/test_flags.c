@@ -221,6 +221,45 @@ TEST_F(conn, MORE_then_the_end)
 	EXPECT_EOF(self->far);
 }
 
+#define SMALL	7
+
+/* Who only writes may be held back, for a while: nothing is lost, and the end comes. */
+TEST_F(conn, many_small_writes)
+{
+	static char out[SMALL * 4000], in[sizeof(out)];
+	size_t i;
+
+	if (variant->type != SOCK_STREAM)
+		return;
+	pattern_fill(out, sizeof(out), 5, 0);
+	for (i = 0; i < sizeof(out); i += SMALL)
+		ASSERT_EQ(SMALL, send(self->near, out + i, SMALL, 0));
+	ASSERT_EQ((ssize_t)sizeof(in), recv_exactly(self->far, in, sizeof(in)));
+	EXPECT_EQ(0, memcmp(in, out, sizeof(out)));
+	/* Each comes, though nothing follows it. */
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(SMALL, send(self->near, out + i, SMALL, 0));
+		ASSERT_EQ(SMALL, recv_exactly(self->far, in, SMALL));
+		ASSERT_EQ(0, memcmp(in, out + i, SMALL));
+	}
+}
+
+TEST_F(conn, NODELAY_is_kept)
+{
+	socklen_t len = sizeof(int);
+	int on = 0;
+
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(0, getsockopt(self->near, IPPROTO_TCP, TCP_NODELAY, &on, &len));
+	EXPECT_EQ(0, on);
+	on = 1;
+	ASSERT_EQ(0, setsockopt(self->near, IPPROTO_TCP, TCP_NODELAY, &on, len));
+	on = 0;
+	ASSERT_EQ(0, getsockopt(self->near, IPPROTO_TCP, TCP_NODELAY, &on, &len));
+	EXPECT_EQ(1, on);
+}
+
 TEST_F(conn, EOR_is_taken)
 {
 	ASSERT_EQ(3, send(self->near, "one", 3, MSG_EOR));
