@@ -142,6 +142,7 @@ struct weft_delay {
  * @known: bytes lost or delivered before that
  * @phase_ns: when the phase began
  * @ceiling: of bytes under way, by losses; WEFT_CWND_MAX without
+ * @lossy: mean part of what was sent that is lost; note "Loss" of cc_rate.c
  * @phase: enum of cc_rate.c
  * @phase_before: EMPTY
  * @cwnd_before: likewise
@@ -167,6 +168,7 @@ struct weft_rate {
 	u32	nr_rtt;
 	u32	ceiling;
 	u32	cwnd_before;
+	u16	lossy;
 	u8	phase;
 	u8	phase_before;
 	u8	rounds;

@@ -20,6 +20,10 @@
  * so that equal parts of the queue are equal rates: who has more than its share
  * finds its window full, who has less has room.
  *
+ * Note "Loss": the rate is that of bytes which arrived. To fill a link that loses
+ * some, the flow sends those as well. If it is a queue that loses them, this is
+ * more than its share; so it is a sixteenth at most, and the window bounds it.
+ *
  * Note "Age": a flow that begins while others' bytes stand in the queue takes
  * their wait for the path's own time. So a flow that has not seen its least
  * round-trip time for an age lets its part of the queue run empty, and looks.
@@ -72,6 +76,11 @@ static const u16 window_gain[] = {
 #define LOSS_PARTS	6
 #define LOSS_MIN	6
 #define LOSS_GAIN	218U
+
+/* Of what leaves, parts of 1024 that are lost: no more is made up for. */
+#define LOSSY_MAX	64
+/* A sixteenth of those, so that the mean of eight measurements is exact. */
+#define LOSSY_ONE	16
 
 /* What a flow may have in the queue: see note "Share". */
 #define QUEUE_SEGMENTS	3
@@ -246,6 +255,15 @@ static void judge_cruise(struct weft_cc *cc, const struct weft_cc_ack *ack)
 	enter(cc, UP, ack->now);
 }
 
+/* See note "Loss"; a mean, for a link that loses does so all the time. */
+static void note_loss(struct weft_rate *r, u64 lost, u64 known)
+{
+	u64 part = min_t(u64, div64_u64(lost * 1024 * LOSSY_ONE, known),
+			 LOSSY_MAX * LOSSY_ONE);
+
+	r->lossy = r->lossy - r->lossy / 8 + (u16)part / 8;
+}
+
 /* Small windows are judged by the losses of several rounds. */
 static void judge_loss(struct weft_cc *cc, const struct weft_cc_ack *ack)
 {
@@ -257,11 +275,13 @@ static void judge_loss(struct weft_cc *cc, const struct weft_cc_ack *ack)
 		return;
 	/* An outage, or a window that is closed, says nothing of the queue. */
 	if (r->regrows || r->phase == EMPTY || r->phase == LOOK)
-		;
-	else if (is_losing(cc, ack))
+		goto judged;
+	note_loss(r, ack->lost - r->lost, known - r->known);
+	if (is_losing(cc, ack))
 		ceiling = scale(cc->cwnd, LOSS_GAIN);
 	else if (ceiling < WEFT_CWND_MAX)
 		ceiling += ceiling / 8 + cc->mss;
+judged:
 	r->ceiling = clamp_t(u64, ceiling, WEFT_CWND_MIN_SEGMENTS * cc->mss,
 			     WEFT_CWND_MAX);
 	r->lost = ack->lost;
@@ -408,13 +428,14 @@ static void set_pace(struct weft_cc *cc)
 {
 	struct weft_rate *r = &cc->rate;
 	u64 bw = rate_of(cc);
+	u64 lost = bw / 1024 * r->lossy / LOSSY_ONE;
 
 	if (!bw || min_rtt(cc) < WEFT_BURST_NS / 2) {
 		cc->pacing_rate = 0;
 		return;
 	}
 	/* A little below what was measured: no queue is to stand. */
-	cc->pacing_rate = max(scale(bw - bw / 128, pace_gain[r->phase]),
+	cc->pacing_rate = max(scale(bw - bw / 128 + lost, pace_gain[r->phase]),
 			      least_pace(cc));
 }
 
