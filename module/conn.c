@@ -821,12 +821,14 @@ int weft_conn_queue_small(struct sock *sk, struct iov_iter *from, size_t len,
 }
 
 /*
- * The write queue holds what is under way and twice as much again, unless the
- * program chose its size: a writer is woken when half of it is free.
+ * The write queue holds what is under way eight times, unless the program chose
+ * its size. A byte stays in it until all before it have arrived, and one that is
+ * lost thrice takes four round trips to do so; memory is up to twice the bytes;
+ * and a writer is woken when half of it is free.
  */
 static void grow_sndbuf(struct sock *sk)
 {
-	u64 want = 3ULL * conn_of(sk)->engine.cc.cwnd + WEFT_WINDOW_SPARE;
+	u64 want = 8ULL * conn_of(sk)->engine.cc.cwnd + WEFT_WINDOW_SPARE;
 	int most = READ_ONCE(weft_sock_net(sk)->limits.wmem);
 
 	if (want <= sk->sk_sndbuf || sk->sk_sndbuf >= most ||
