@@ -607,6 +607,15 @@ static void transmit(struct sock *sk, struct weft_pkt *pkt, u64 now)
 	weft_send(conn->node, skb, pkt, pkt->segment);
 }
 
+/* Unless it fires before that anyway. */
+static void fire_at(struct weft_conn *conn, u64 at)
+{
+	if (at >= conn->timer_at)
+		return;
+	conn->timer_at = at;
+	hrtimer_start(&conn->timer, ns_to_ktime(at), HRTIMER_MODE_ABS_SOFT);
+}
+
 /* One that fires too early is asked again; that is cheaper. */
 static void arm_timer(struct weft_conn *conn, u64 now)
 {
@@ -625,10 +634,8 @@ static void arm_timer(struct weft_conn *conn, u64 now)
 		at = min(at, conn->gather.end);
 	if (conn->spare)
 		at = min(at, conn->spare->end);
-	if (!conn->linked || at >= conn->timer_at)
-		return;
-	conn->timer_at = at;
-	hrtimer_start(&conn->timer, ns_to_ktime(at), HRTIMER_MODE_ABS_SOFT);
+	if (conn->linked)
+		fire_at(conn, at);
 }
 
 static void update_mss(struct weft_conn *conn)
@@ -690,16 +697,10 @@ void weft_conn_wait(struct sock *sk)
 /* Is what was written last to wait for what is written next? */
 static bool holds_small(struct weft_conn *conn)
 {
-	struct weft_gather *gather = &conn->gather;
-
-	if (!weft_gather_holds(gather, ktime_get_ns()))
+	if (!weft_gather_holds(&conn->gather, ktime_get_ns()))
 		return false;
 	/* Not arm_timer(), to which so short a time is nothing. */
-	if (gather->end < conn->timer_at) {
-		conn->timer_at = gather->end;
-		hrtimer_start(&conn->timer, ns_to_ktime(gather->end),
-			      HRTIMER_MODE_ABS_SOFT);
-	}
+	fire_at(conn, conn->gather.end);
 	return true;
 }
 
