@@ -244,7 +244,6 @@ static struct {
 	long long sample_ms, begin_ms, end_ms;
 	long long idle_begin_ms, idle_end_ms;
 	int stopped;
-	bool watching;
 } done = { .begin_ms = -1, .end_ms = -1 };
 
 static void run_command(struct event *event)
@@ -320,17 +319,19 @@ static void sample_due(long long now)
 	note_memory();
 }
 
+/* A first packet that is lost takes TCP a second: what is looked at begins with a payload. */
 static void watch_due(long long now)
 {
-	unsigned int i;
+	struct watch *w;
 
-	if (!done.watching)
-		return;
-	done.watching = now < WATCH_MS;
-	for (i = 0; i < opt.nr_watches; i++) {
-		watch_every(&opt.watches[i]);
-		if (!done.watching)
-			watch_less(&opt.watches[i]);
+	for (w = opt.watches; w < opt.watches + opt.nr_watches; w++) {
+		if (w->every < 0)
+			continue;
+		watch_every(w);
+		if (w->payload && !w->until_ms)
+			w->until_ms = now + WATCH_MS;
+		if (w->until_ms && now >= w->until_ms)
+			watch_less(w);
 	}
 }
 
@@ -548,7 +549,6 @@ static int do_bulk(void)
 	start_ns = clock_ns();
 	if (opt.echo)
 		start_echo();
-	done.watching = true;
 	while (!is_over()) {
 		do_what_is_due();
 		n = epoll_wait(poller, evs, 2 * FLOWS_MAX, 1);

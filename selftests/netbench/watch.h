@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a device carries. For the first second every frame is looked at: how
- * large, how much of it is payload, and whether it was sent after one that came
- * before it. From then on only frames that are too large are seen, which costs
- * nothing while there are none.
+ * What a device carries. Until a second after the first payload every frame is
+ * looked at: how large, how much of it is payload, and whether it was sent after
+ * one that came before it. From then on only frames that are too large are seen,
+ * which costs nothing while there are none.
  */
 #ifndef WEFT_NETBENCH_WATCH_H
 #define WEFT_NETBENCH_WATCH_H
@@ -28,6 +28,7 @@
  * @late: of them sent before one that was seen before
  * @oversize: larger than the MTU
  * @payload: of the largest frame with stream bytes
+ * @until_ms: when @every is closed, since the start; 0 while no payload came
  * @order: of the latest sent of the frames seen
  * @name: for the report
  */
@@ -39,6 +40,7 @@ struct watch {
 	unsigned long late;
 	unsigned long oversize;
 	unsigned int payload;
+	long long until_ms;
 	uint64_t order;
 	const char *name;
 };
@@ -140,12 +142,13 @@ static inline void watch_every(struct watch *w)
 	struct sockaddr_ll from;
 	socklen_t len = sizeof(from);
 	unsigned int type;
+	ssize_t got;
 
-	while (recvfrom(w->every, frame, sizeof(frame), 0, (void *)&from,
-			&len) >= ETH_HLEN + 54) {
+	while ((got = recvfrom(w->every, frame, sizeof(frame), 0, (void *)&from,
+			       &len)) >= 0) {
 		type = big_endian(frame + 12, 2);
 		len = sizeof(from);
-		if (from.sll_pkttype == PACKET_OUTGOING)
+		if (from.sll_pkttype == PACKET_OUTGOING || got < ETH_HLEN + 54)
 			continue;
 		w->frames++;
 		if (type == ETHERTYPE_WEFT)
