@@ -651,7 +651,7 @@ static void send_all(struct sock *sk, u64 now)
 {
 	struct weft_conn *conn = conn_of(sk);
 	u64 retransmitted = conn->engine.retransmitted;
-	struct weft_pkt pkt;
+	struct weft_pkt pkt __uninitialized;
 
 	if (weft_engine_is_idle(&conn->engine) || !weft_node_is_up(conn->node))
 		return;
@@ -670,16 +670,16 @@ static void send_all(struct sock *sk, u64 now)
 		weft_count(conn->node->wn, WEFT_STAT_out_retransmits, 1);
 }
 
+static void push(struct sock *sk, u64 now)
+{
+	send_all(sk, now);
+	arm_timer(conn_of(sk), now);
+}
+
 void weft_conn_push(struct sock *sk)
 {
-	struct weft_conn *conn = conn_of(sk);
-	u64 now;
-
-	if (!conn->linked)
-		return;
-	now = ktime_get_ns();
-	send_all(sk, now);
-	arm_timer(conn, now);
+	if (conn_of(sk)->linked)
+		push(sk, ktime_get_ns());
 }
 
 void weft_conn_wait(struct sock *sk)
@@ -695,9 +695,9 @@ void weft_conn_wait(struct sock *sk)
 }
 
 /* Is what was written last to wait for what is written next? */
-static bool holds_small(struct weft_conn *conn)
+static bool holds_small(struct weft_conn *conn, u64 now)
 {
-	if (!weft_gather_holds(&conn->gather, ktime_get_ns()))
+	if (!weft_gather_holds(&conn->gather, now))
 		return false;
 	/* Not arm_timer(), to which so short a time is nothing. */
 	fire_at(conn, conn->gather.end);
@@ -708,10 +708,10 @@ void weft_conn_flush(struct sock *sk, enum weft_flush how)
 {
 	struct weft_conn *conn = conn_of(sk);
 	struct weft_engine *e = &conn->engine;
-	u64 end = conn->tx_end;
+	u64 end = conn->tx_end, now = ktime_get_ns();
 
 	if (how == WEFT_FLUSH_SMALL)
-		how = holds_small(conn) ? WEFT_FLUSH_SUPERS : WEFT_FLUSH_ALL;
+		how = holds_small(conn, now) ? WEFT_FLUSH_SUPERS : WEFT_FLUSH_ALL;
 	else if (how != WEFT_FLUSH_SUPERS)
 		weft_gather_over(&conn->gather);
 	if (how != WEFT_FLUSH_ALL) {
@@ -724,9 +724,10 @@ void weft_conn_flush(struct sock *sk, enum weft_flush how)
 	if (end == conn->tx_end)
 		conn->cork_end = 0;
 	else if (how == WEFT_FLUSH_SEGMENTS && !conn->cork_end)
-		conn->cork_end = ktime_get_ns() + WEFT_CORK_NS;
+		conn->cork_end = now + WEFT_CORK_NS;
 	weft_engine_write(e, max(end, e->write_end));
-	weft_conn_push(sk);
+	if (conn->linked)
+		push(sk, now);
 }
 
 static void queue_skb(struct sock *sk, struct sk_buff *skb)
@@ -871,7 +872,7 @@ static struct sk_buff *pack(struct sock *sk, struct sk_buff *skb,
 {
 	struct weft_cb *cb = weft_cb(skb);
 	struct page_frag *pfrag = &conn_of(sk)->pack_frag;
-	struct weft_pieces piece = { .n = 1, .len = cb->len };
+	struct weft_pieces piece __uninitialized;
 	bool own = tail && weft_cb(tail)->own;
 	struct sk_buff *to = NULL;
 
@@ -883,6 +884,8 @@ static struct sk_buff *pack(struct sock *sk, struct sk_buff *skb,
 	if (skb_copy_bits(skb, cb->pos,
 			  page_address(pfrag->page) + pfrag->offset, cb->len))
 		return NULL;
+	piece.n = 1;
+	piece.len = cb->len;
 	piece.at[0].page = pfrag->page;
 	piece.at[0].off = pfrag->offset;
 	piece.at[0].len = cb->len;
@@ -1153,8 +1156,6 @@ static bool is_unwanted(const struct sock *sk)
 static void obey_payload(struct sock *sk, struct sk_buff *skb,
 			 const struct weft_pkt *pkt, u32 *todo, u64 now)
 {
-	bool ok = true;
-
 	if (*todo & WEFT_DO_STORE && is_unwanted(sk)) {
 		kfree_skb(skb);
 		/* Our end first, if it could not go before: as TCP's FIN. */
@@ -1168,12 +1169,14 @@ static void obey_payload(struct sock *sk, struct sk_buff *skb,
 		weft_drop(conn_of(sk)->node->wn, skb, WEFT_STAT_drop_state);
 	else
 		consume_skb(skb);
-	if (*todo & WEFT_DO_DELIVER)
-		ok = deliver(sk);
-	if (!ok)
+	if (!(*todo & WEFT_DO_DELIVER))
+		return;
+	if (!deliver(sk))
 		*todo |= weft_engine_abort(&conn_of(sk)->engine, EPROTO);
-	if (*todo & WEFT_DO_DELIVER)
-		sk->sk_data_ready(sk);
+	/* Part of a message, too few bytes, or not accepted yet. */
+	if (!sk->sk_socket || !weft_sock_is_readable(sk))
+		weft_engine_cannot_read(&conn_of(sk)->engine);
+	sk->sk_data_ready(sk);
 }
 
 /* An ACK with ranges. They need much stack, which no other packet shall pay. */
@@ -1207,13 +1210,39 @@ static bool is_same_flow(const struct weft_conn *conn,
 }
 
 /*
+ * May the payload be taken? Where it may not, the packet is as if it had brought
+ * none, and comes once more.
+ */
+static bool is_welcome(struct sock *sk, const struct sk_buff *skb,
+		       const struct weft_pkt *pkt)
+{
+	if (pkt->kind == WEFT_OPEN && weft_sk(sk)->refuses_early)
+		return false;
+	if (can_keep(sk, skb, pkt))
+		return true;
+	weft_count(weft_sock_net(sk), WEFT_STAT_drop_rcvbuf, 1);
+	return false;
+}
+
+/* The rest of @pkt into @less: what it acknowledges still counts. */
+static noinline void without_payload(struct weft_pkt *less,
+				     const struct weft_pkt *pkt)
+{
+	*less = *pkt;
+	less->plen = 0;
+	if (pkt->kind != WEFT_OPEN && pkt->kind != WEFT_OPENED)
+		less->kind = WEFT_ACK;
+}
+
+/*
  * A packet of @of's flow. Takes skb. Since it was looked up a failed connect
  * may have ended that flow, and another begun a new one, or the flow may have
  * moved to another session: what @of points to may be void and is only compared.
  */
 static void input(struct sock *sk, const struct backlog_cb *of,
-		  struct sk_buff *skb, struct weft_pkt *pkt)
+		  struct sk_buff *skb, const struct weft_pkt *pkt)
 {
+	struct weft_pkt less __uninitialized;
 	struct weft_conn *conn = conn_of(sk);
 	u64 now = ktime_get_ns();
 	u32 todo;
@@ -1222,15 +1251,9 @@ static void input(struct sock *sk, const struct backlog_cb *of,
 		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_flow);
 		return;
 	}
-	/* As if it had brought none: the opener sends them once more. */
-	if (pkt->kind == WEFT_OPEN && weft_sk(sk)->refuses_early)
-		pkt->plen = 0;
-	if (pkt->plen && pkt->kind != WEFT_ACK && !can_keep(sk, skb, pkt)) {
-		/* No room for its bytes; what it acknowledges still counts. */
-		weft_count(conn->node->wn, WEFT_STAT_drop_rcvbuf, 1);
-		if (pkt->kind != WEFT_OPEN && pkt->kind != WEFT_OPENED)
-			pkt->kind = WEFT_ACK;
-		pkt->plen = 0;
+	if (pkt->plen && pkt->kind != WEFT_ACK && !is_welcome(sk, skb, pkt)) {
+		without_payload(&less, pkt);
+		pkt = &less;
 	}
 	if (pkt->kind == WEFT_RESET)
 		weft_count(conn->node->wn, WEFT_STAT_resets_in, 1);
@@ -1252,7 +1275,7 @@ int weft_conn_backlog_rcv(struct sock *sk, struct sk_buff *skb)
 {
 	const struct backlog_cb of = *backlog_cb(skb);
 	struct weft_conn *conn = conn_of(sk);
-	struct weft_pkt pkt;
+	struct weft_pkt pkt __uninitialized;
 
 	if (conn)
 		conn->batch = true;
@@ -1287,7 +1310,6 @@ static void receive_owned(struct weft_conn *conn, struct weft_node *node,
 {
 	const struct backlog_cb of = { .conn = conn, .node = node };
 	struct sock *sk = conn->sk;
-	struct weft_pkt own = *pkt;
 	/* Bytes of a window, and acknowledgments of what is sent meanwhile. */
 	u32 limit = min_t(u64, INT_MAX, 2 * (u64)most_memory(sk) +
 					READ_ONCE(sk->sk_sndbuf));
@@ -1296,7 +1318,7 @@ static void receive_owned(struct weft_conn *conn, struct weft_node *node,
 	bh_lock_sock(sk);
 	*backlog_cb(skb) = of;
 	if (!sock_owned_by_user(sk))
-		input(sk, &of, skb, &own);
+		input(sk, &of, skb, pkt);
 	else if (sk_add_backlog(sk, skb, limit))
 		weft_drop(node->wn, skb, WEFT_STAT_drop_backlog);
 	bh_unlock_sock(sk);
@@ -1618,7 +1640,6 @@ int weft_conn_accept(struct sock *child, struct weft_node *node,
 {
 	struct backlog_cb of = { .node = node };
 	struct weft_sock *wsk = weft_sk(child);
-	struct weft_pkt own = *pkt;
 	struct weft_conn *conn;
 	int err;
 
@@ -1643,7 +1664,7 @@ int weft_conn_accept(struct sock *child, struct weft_node *node,
 		weft_drop(node->wn, skb, WEFT_STAT_drop_state);
 	} else {
 		weft_count(node->wn, WEFT_STAT_opens_passive, 1);
-		input(child, &of, skb, &own);
+		input(child, &of, skb, pkt);
 		if (conn->engine.rcv_nxt)
 			weft_count(node->wn, WEFT_STAT_opens_early, 1);
 	}
@@ -1662,16 +1683,18 @@ void weft_conn_set_cc(struct sock *sk)
 void weft_conn_read(struct sock *sk, u32 bytes)
 {
 	struct weft_conn *conn = conn_of(sk);
+	u64 now;
 
 	conn->rx_read += bytes;
 	weft_gather_read(&conn->gather);
 	if (!conn->linked)
 		return;
+	now = ktime_get_ns();
 	conn->engine.window.most = most_window(sk);
-	weft_engine_read(&conn->engine, conn->rx_read, ktime_get_ns());
+	weft_engine_read(&conn->engine, conn->rx_read, now);
 	grow_rcvbuf(sk);
 	if (!weft_engine_is_idle(&conn->engine))
-		weft_conn_push(sk);
+		push(sk, now);
 }
 
 void weft_conn_shutdown(struct sock *sk)

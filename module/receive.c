@@ -55,6 +55,8 @@ static enum weft_stat parse_header(struct sk_buff *skb, struct weft_pkt *pkt)
 		return parse_stats[result];
 	if (!pskb_may_pull(skb, pkt->hlen))
 		return WEFT_STAT_drop_memory;
+	/* Not what the packet says: only a frame that was not cut has one. */
+	pkt->segment = skb_shinfo(skb)->gso_size;
 	return WEFT_STATS;
 }
 
@@ -158,7 +160,7 @@ static int receive_frame(struct sk_buff *skb, struct net_device *dev,
 			 struct packet_type *type, struct net_device *orig_dev)
 {
 	struct weft_net *wn = weft_net(dev_net(dev));
-	struct weft_pkt pkt;
+	struct weft_pkt pkt __uninitialized;
 	enum weft_stat why;
 
 	skb = skb_share_check(skb, GFP_ATOMIC);

@@ -477,7 +477,9 @@ static void take_all(struct sock *sk, u32 beyond, bool sleeps)
 	struct weft_sock *wsk = weft_sk(sk);
 
 	smp_rmb();	/* an end that the caller has seen came behind what is queued */
-	if (!sleeps && skb_queue_empty_lockless(q))
+	/* What comes over the wire is queued under ownership, and wakes always. */
+	if ((!sleeps || wsk->road == WEFT_ROAD_WIRE) &&
+	    skb_queue_empty_lockless(q))
 		return;
 	spin_lock_bh(&q->lock);
 	skb_queue_splice_tail_init(q, &wsk->reader);

@@ -436,16 +436,41 @@ static bool is_worth_a_packet(const struct weft_engine *e)
 	       2 * (e->rcv_limit - e->rcv_nxt) <= e->rcv_room - e->rcv_nxt;
 }
 
+/*
+ * A packet of many segments has not been on a link, and its reader is near: what
+ * comes from it on is acknowledged when that has read, in one packet that tells
+ * of the bytes and of the room; or when half of a window has come.
+ */
+static bool is_for_reader(const struct weft_engine *e,
+			  const struct weft_pkt *pkt)
+{
+	if (e->nr_ranges || e->rcv_unacked > e->window.bytes / 2)
+		return false;
+	return e->ack_read || (e->rcv_unacked == pkt->plen && pkt->segment &&
+			       pkt->plen > ACK_SEGMENTS * e->params.mss);
+}
+
+static void hold_for_reader(struct weft_engine *e, u64 now)
+{
+	if (!e->ack_read)
+		e->ack_ns = min(e->ack_ns, now + WEFT_ACK_READ_NS);
+	e->ack_read = true;
+}
+
 /* RFC 5681 section 4.2: what is in order may wait for its like. */
-static void delay_ack(struct weft_engine *e, u32 plen, u64 now)
+static void delay_ack(struct weft_engine *e, const struct weft_pkt *pkt,
+		      u64 now)
 {
 	u32 mss = e->params.mss;
 
 	/* The peer's segments may be smaller than ours. */
-	e->rcv_segment = clamp(plen, e->rcv_segment, mss);
-	e->rcv_unacked += plen;
-	if (e->rcv_unacked >= ACK_SEGMENTS * e->rcv_segment ||
-	    is_worth_a_packet(e))
+	e->rcv_segment = clamp_t(u32, pkt->plen, e->rcv_segment, mss);
+	e->rcv_unacked += pkt->plen;
+	if (is_worth_a_packet(e))
+		e->ack_now = true;
+	else if (is_for_reader(e, pkt))
+		hold_for_reader(e, now);
+	else if (e->rcv_unacked >= ACK_SEGMENTS * e->rcv_segment)
 		e->ack_now = true;
 	else
 		hold_ack(e, now);
@@ -457,27 +482,28 @@ static void delay_ack(struct weft_engine *e, u32 plen, u64 now)
  * more.
  */
 static u32 store_out_of_order(struct weft_engine *e,
-			      struct weft_range_set *held, u32 plen, u64 now)
+			      struct weft_range_set *held,
+			      const struct weft_pkt *pkt, u64 now)
 {
 	bool added = weft_range_add(held, &e->take, &e->last_range);
 
 	if (!added || held->nr != e->nr_ranges)
 		e->ack_now = true;
 	else
-		delay_ack(e, plen, now);
+		delay_ack(e, pkt, now);
 	e->nr_ranges = held->nr;
 	return added ? WEFT_DO_STORE : 0;
 }
 
 static u32 store_in_order(struct weft_engine *e, struct weft_range_set *held,
-			  u32 plen, u64 now)
+			  const struct weft_pkt *pkt, u64 now)
 {
 	if (e->nr_ranges)
 		e->ack_now = true;
 	e->rcv_nxt = e->take.end;
 	weft_range_absorb(held, &e->rcv_nxt);
 	e->nr_ranges = held->nr;
-	delay_ack(e, plen, now);
+	delay_ack(e, pkt, now);
 	return WEFT_DO_STORE | WEFT_DO_DELIVER;
 }
 
@@ -498,8 +524,8 @@ static u32 take_bytes(struct weft_engine *e, const struct weft_pkt *pkt,
 		return 0;
 	}
 	if (e->take.start > e->rcv_nxt)
-		return store_out_of_order(e, &held, pkt->plen, now);
-	return store_in_order(e, &held, pkt->plen, now);
+		return store_out_of_order(e, &held, pkt, now);
+	return store_in_order(e, &held, pkt, now);
 }
 
 static u32 take_payload(struct weft_engine *e, const struct weft_pkt *pkt,
@@ -649,11 +675,17 @@ void weft_engine_await(struct weft_engine *e)
 
 bool weft_engine_hurry(struct weft_engine *e)
 {
-	if (!e->opened_held)
+	if (!e->opened_held && !e->ack_read)
 		return false;
 	e->opened_held = false;
 	e->ack_now = true;
 	return true;
+}
+
+void weft_engine_cannot_read(struct weft_engine *e)
+{
+	if (e->ack_read)
+		e->ack_now = true;
 }
 
 void weft_engine_set_keep(struct weft_engine *e, const struct weft_keep *keep,
@@ -692,6 +724,8 @@ void weft_engine_read(struct weft_engine *e, u64 offset, u64 now)
 {
 	weft_window_read(&e->window, offset, e->rtt.srtt_ns, now);
 	weft_engine_admit(e, offset + e->window.bytes);
+	if (e->ack_read)
+		e->ack_now = true;
 }
 
 void weft_engine_kick(struct weft_engine *e, u64 now)
@@ -1053,6 +1087,7 @@ static void ack_left(struct weft_engine *e, u8 kind)
 {
 	e->ack_ns = WEFT_NEVER;
 	e->opened_held = false;
+	e->ack_read = false;
 	e->rcv_unacked = 0;
 	/* Only an ACK can tell of bytes out of order. */
 	if (kind == WEFT_ACK || !e->nr_ranges)
@@ -1301,7 +1336,7 @@ u32 weft_engine_tick(struct weft_engine *e, u64 now)
 bool weft_engine_is_calm(const struct weft_engine *e)
 {
 	return is_in(e, WEFT_FLOWING) && e->reorder_ns == WEFT_NEVER &&
-	       e->probe_ns == WEFT_NEVER && !e->pace_waits &&
+	       e->probe_ns == WEFT_NEVER && !e->pace_waits && !e->ack_read &&
 	       e->in_flight < ACK_SEGMENTS * e->params.mss;
 }
 

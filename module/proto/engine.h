@@ -170,6 +170,7 @@ struct weft_params {
  * @reset_due: RESET is to be sent
  * @ack_now: an acknowledgment is to be sent
  * @opened_held: and that of OPENED is, but later
+ * @ack_read: and one is when the reader has read, or at @ack_ns
  * @tail_due: the tail-loss probe is to be sent
  * @tail_used: it was sent, and nothing was acked since
  * @probe_due: the window probe is to be sent
@@ -261,6 +262,7 @@ struct weft_engine {
 	bool	reset_due;
 	bool	ack_now;
 	bool	opened_held;
+	bool	ack_read;
 	bool	tail_due;
 	bool	tail_used;
 	bool	probe_due;
@@ -380,9 +382,17 @@ void weft_engine_shutdown(struct weft_engine *e);
 void weft_engine_await(struct weft_engine *e);
 
 /**
+ * weft_engine_cannot_read() - what came is no reason for the program to read
+ *
+ * No acknowledgment waits until it does.
+ */
+void weft_engine_cannot_read(struct weft_engine *e);
+
+/**
  * weft_engine_hurry() - the program waits for the peer
  *
- * Of OPENED the peer is to hear with the first bytes; none are coming now.
+ * Of OPENED the peer is to hear with the first bytes; none are coming now. What
+ * came has been read as far as it can be.
  *
  * Return: true when an acknowledgment is to be sent for that reason.
  */

@@ -36,7 +36,8 @@ struct weft_hello {
  * @offset: flow kinds
  * @ack: flow kinds
  * @window: flow kinds, bytes
- * @segment: DATA being built: payload of each frame that it becomes
+ * @segment: DATA: payload of each frame that it becomes, where it is being
+ *	built, or that it was to become; 0 of one that came as a frame
  * @time: flow kinds, us
  * @echo: flow kinds, us
  * @delay: flow kinds, us

@@ -21,7 +21,12 @@
 #define WEFT_RTO_BACKOFF_NS	WEFT_NS_PER_SEC
 #define WEFT_RTO_BACKOFF_TIMES	4
 
-/* An acknowledgment is held back for at most so long. */
+/*
+ * An acknowledgment that the reader will send is awaited for at most so long:
+ * less than any peer waits before it probes for a loss.
+ */
+#define WEFT_ACK_READ_NS	(500 * WEFT_NS_PER_US)
+/* Any other is held back for at most so long. */
 #define WEFT_ACK_DELAY_NS	(25 * WEFT_NS_PER_MS)
 /* And its timer may be late by so much, which nobody takes for a loss. */
 #define WEFT_ACK_LATE_NS	(15 * WEFT_NS_PER_MS)

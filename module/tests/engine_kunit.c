@@ -302,7 +302,7 @@ static void engine_input__second_segment_is_acked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 2 * BED_MSS);
 	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW - 2 * BED_MSS);
 	bed_hear(bed, .kind = WEFT_DATA, .offset = 2 * BED_MSS,
-		 .plen = BED_SUPER);
+		 .plen = 2 * BED_MSS);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
 }
 
@@ -524,6 +524,75 @@ static void engine_input__an_end_is_acked_soon(struct kunit *test)
 	bed_sleep(bed);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
 	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 1);
+}
+
+static void hear_super(struct bed *bed, u32 offset)
+{
+	u32 mss = bed->e.params.mss;
+
+	bed_hear(bed, .kind = WEFT_DATA, .offset = offset, .plen = 3 * mss,
+		 .segment = mss);
+}
+
+/* What no link has carried is acknowledged together with the room it leaves. */
+static void engine_input__a_super_packet_waits_for_the_reader(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u32 mss = bed->e.params.mss, at, end;
+
+	hear_super(bed, 0);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	weft_engine_read(&bed->e, 1, bed->now);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 3 * mss);
+	weft_engine_read(&bed->e, 2, bed->now);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+
+	/* A reader that has better things to do is not awaited for long. */
+	hear_super(bed, 3 * mss);
+	KUNIT_EXPECT_FALSE(test, weft_engine_is_calm(&bed->e));
+	KUNIT_EXPECT_EQ(test, weft_engine_deadline(&bed->e),
+			bed->now + WEFT_ACK_READ_NS);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+
+	/* Nor when half of the window has come. */
+	at = 6 * mss;
+	end = at + bed->e.window.bytes / 2;
+	for (; at + 3 * mss <= end; at += 3 * mss) {
+		hear_super(bed, at);
+		KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	}
+	KUNIT_EXPECT_GT(test, at, 6 * mss);
+	hear_super(bed, at);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->e.ack_ns, WEFT_NEVER);
+}
+
+/* Nothing waits for a reader that cannot read, or has read what there is. */
+static void engine_input__a_super_packet_without_a_reader(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u32 mss = bed->e.params.mss;
+
+	hear_super(bed, 0);
+	weft_engine_cannot_read(&bed->e);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	weft_engine_cannot_read(&bed->e);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	hear_super(bed, 3 * mss);
+	KUNIT_EXPECT_TRUE(test, weft_engine_hurry(&bed->e));
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	/* Behind a gap, which it does not fill. */
+	hear_super(bed, 9 * mss);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	hear_super(bed, 12 * mss);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	/* As large, but a frame of a link whose segments are larger than ours. */
+	hear_super(bed, 6 * mss);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	bed_hear(bed, .kind = WEFT_DATA, .offset = 15 * mss, .plen = 3 * mss);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
 }
 
 static void engine_input__an_end_that_is_awaited(struct kunit *test)
@@ -1507,6 +1576,8 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_input__one_end_only),
 	KUNIT_CASE(engine_input__an_end_is_acked_by_an_end),
 	KUNIT_CASE(engine_input__an_end_is_acked_soon),
+	KUNIT_CASE(engine_input__a_super_packet_waits_for_the_reader),
+	KUNIT_CASE(engine_input__a_super_packet_without_a_reader),
 	KUNIT_CASE(engine_input__an_end_that_is_awaited),
 	KUNIT_CASE(engine_calm__no_deadline_is_nearer),
 	KUNIT_CASE(engine_calm__not_where_time_is_short),
