@@ -161,6 +161,7 @@ struct sock *weft_sock_alloc(struct net *net, struct socket *sock, int type,
 	wsk->inet6 = inet6;
 	wsk->cc = READ_ONCE(wsk->wn->cc);
 	__skb_queue_head_init(&wsk->reader);
+	seqcount_spinlock_init(&wsk->peer_seq, &sk->sk_receive_queue.lock);
 	enter_table(sk);
 	return sk;
 }
@@ -419,6 +420,7 @@ static int weft_bind(struct socket *sock, struct sockaddr_unsized *uaddr, int le
 	    !weft_net_is_self(weft_sock_net(sk), &node)) {
 		weft_port_unbind(sk);
 		weft_sk(sk)->port = 0;
+		weft_sk(sk)->addr = in6addr_any;
 		err = -EADDRNOTAVAIL;
 	}
 	release_sock(sk);

@@ -60,8 +60,7 @@ static enum weft_stat queue_dgram(struct sock *sk, struct sk_buff *skb)
 		weft_sk(sk)->rx_records++;
 		sock_skb_set_dropcount(sk, skb);
 		__skb_queue_tail(q, skb);
-		tell = !weft_pause_hides(sk) || weft_sk(sk)->polled ||
-		       sock_flag(sk, SOCK_FASYNC);
+		tell = weft_pause_tells(sk);
 	} else {
 		atomic_inc(&sk->sk_drops);
 	}
@@ -194,21 +193,31 @@ void weft_dgram_receive(struct weft_node *node, struct sk_buff *skb,
 
 /* --- sending --- */
 
-/* @to: where it goes, from the call or from the connection; sk owned. */
-static int find_target(struct sock *sk, struct msghdr *msg, struct target *to)
+/* Where the socket is connected to. Not owned: all of it, or of one before. */
+static int find_peer(struct sock *sk, struct target *to)
 {
 	struct weft_sock *wsk = weft_sk(sk);
-	struct sockaddr_weft sw;
-	int err;
+	unsigned int seq;
+	int state;
 
-	if (!msg->msg_name) {
-		if (sk->sk_state != TCP_ESTABLISHED)
-			return -EDESTADDRREQ;
+	do {
+		seq = read_seqcount_begin(&wsk->peer_seq);
+		state = sk->sk_state;
 		to->node = wsk->peer_addr;
 		to->port = wsk->peer_port;
 		to->scope = wsk->scope;
-		return 0;
-	}
+	} while (read_seqcount_retry(&wsk->peer_seq, seq));
+	return state == TCP_ESTABLISHED ? 0 : -EDESTADDRREQ;
+}
+
+/* @to: where it goes, from the call or from the connection. */
+static int find_target(struct sock *sk, struct msghdr *msg, struct target *to)
+{
+	struct sockaddr_weft sw;
+	int err;
+
+	if (!msg->msg_name)
+		return find_peer(sk, to);
 	err = weft_addr_read(sk, msg->msg_name, msg->msg_namelen, &sw);
 	if (err)
 		return err;
@@ -355,11 +364,36 @@ static int autobind(struct sock *sk)
 	return wsk->port ? 0 : weft_port_bind(sk, &wsk->addr, 0);
 }
 
+static noinline int own_and_autobind(struct sock *sk)
+{
+	int err;
+
+	lock_sock(sk);
+	err = autobind(sk);
+	release_sock(sk);
+	return err;
+}
+
+/* Before anything is sent: why not, or where to. One bound for good is not owned. */
+static int prepare(struct sock *sk, struct msghdr *msg, struct target *to)
+{
+	int err = sock_error(sk);
+
+	if (err)
+		return err;
+	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
+		return -EPIPE;
+	err = find_target(sk, msg, to);
+	if (err)
+		return err;
+	/* Pairs with insert_port(). */
+	return smp_load_acquire(&weft_sk(sk)->hashed) ? 0 : own_and_autobind(sk);
+}
+
 int weft_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 {
 	struct sock *sk = sock->sk;
 	struct target to;
-	bool slow;
 	int err;
 
 	if (msg->msg_flags & MSG_OOB)
@@ -370,15 +404,7 @@ int weft_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	if (err)
 		return err;
 	weft_pause_answer(sk);
-	slow = lock_sock_fast(sk);
-	err = sock_error(sk);
-	if (!err && sk->sk_shutdown & SEND_SHUTDOWN)
-		err = -EPIPE;
-	if (!err)
-		err = find_target(sk, msg, &to);
-	if (!err)
-		err = autobind(sk);
-	unlock_sock_fast(sk, slow);
+	err = prepare(sk, msg, &to);
 	if (err)
 		return err;
 	if (weft_net_is_self(weft_sock_net(sk), &to.node))
@@ -396,8 +422,11 @@ static bool has_ended(const struct sock *sk)
 	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN;
 }
 
-/* Take the first, or with MSG_PEEK a reference to it. */
-static struct sk_buff *take_dgram(struct sock *sk, int flags)
+/*
+ * Take the first, or with MSG_PEEK a reference to it. Where there is none, and the
+ * reader will sleep, the next wakes it.
+ */
+static struct sk_buff *take_dgram(struct sock *sk, int flags, bool sleeps)
 {
 	struct sk_buff_head *q = &sk->sk_receive_queue;
 	struct sk_buff *skb;
@@ -413,6 +442,8 @@ static struct sk_buff *take_dgram(struct sock *sk, int flags)
 		if (skb_queue_empty(q) && !weft_sk(sk)->pool)
 			sk_mem_uncharge(sk, 0);
 		weft_sk(sk)->rx_bytes -= skb->len;
+	} else if (sleeps) {
+		weft_sk(sk)->rx_wanted = true;
 	}
 	spin_unlock_bh(&q->lock);
 	return skb;
@@ -440,7 +471,7 @@ static struct sk_buff *sleep_dgram(struct sock *sk, int flags, long *timeo)
 
 	add_wait_queue(sk_sleep(sk), &wait);
 	smp_mb();	/* on the queue before looking: see skwq_has_sleeper() */
-	skb = take_dgram(sk, flags);
+	skb = take_dgram(sk, flags, true);
 	if (!skb && weft_pause_begin(sk)) {
 		weft_pause_sleep(sk, &wait, has_ended);
 		return NULL;
@@ -457,12 +488,13 @@ static struct sk_buff *wait_dgram(struct sock *sk, int flags, int *err)
 	struct sk_buff *skb;
 
 	*err = 0;
-	skb = take_dgram(sk, flags);
+	skb = take_dgram(sk, flags, false);
 	while (!skb) {
 		*err = why_none(sk, timeo);
 		if (*err <= 0)
 			break;
-		skb = sleep_dgram(sk, flags, &timeo) ?: take_dgram(sk, flags);
+		skb = sleep_dgram(sk, flags, &timeo) ?:
+		      take_dgram(sk, flags, false);
 	}
 	return skb;
 }
@@ -529,27 +561,45 @@ int weft_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 	return err;
 }
 
+/* @to: NULL is nobody. Senders and the port table look on without a lock. */
+static void set_peer(struct sock *sk, const struct target *to)
+{
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+	struct weft_sock *wsk = weft_sk(sk);
+
+	spin_lock_bh(&q->lock);
+	write_seqcount_begin(&wsk->peer_seq);
+	WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+	wsk->peer_port = 0;
+	if (to) {
+		wsk->peer_addr = to->node;
+		wsk->peer_port = to->port;
+		wsk->scope = to->scope;
+		/* Whoever sees it connected sees what it is connected to. */
+		smp_store_release(&sk->sk_state, TCP_ESTABLISHED);
+	}
+	write_seqcount_end(&wsk->peer_seq);
+	spin_unlock_bh(&q->lock);
+}
+
 int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to)
 {
-	struct weft_sock *wsk = weft_sk(sk);
+	struct target target;
 	int err;
 
 	if (!to) {
-		WRITE_ONCE(sk->sk_state, TCP_CLOSE);
-		wsk->peer_port = 0;
+		set_peer(sk, NULL);
 		return 0;
 	}
 	err = autobind(sk);
 	if (err)
 		return err;
-	WRITE_ONCE(sk->sk_state, TCP_CLOSE);
-	wsk->peer_addr = weft_addr_node(to);
-	if (ipv6_addr_any(&wsk->peer_addr))
-		wsk->peer_addr = in6addr_loopback;
-	wsk->peer_port = be16_to_cpu(to->sw_port);
-	wsk->scope = to->sw_scope;
-	/* Whoever sees it connected sees what it is connected to. */
-	smp_store_release(&sk->sk_state, TCP_ESTABLISHED);
+	target.node = weft_addr_node(to);
+	target.port = be16_to_cpu(to->sw_port);
+	target.scope = to->sw_scope;
+	if (ipv6_addr_any(&target.node))
+		target.node = in6addr_loopback;
+	set_peer(sk, &target);
 	return 0;
 }
 

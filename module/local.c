@@ -116,12 +116,8 @@ static void count_queued(struct sock *peer, u32 len, bool *tell)
 	WRITE_ONCE(wsk->rx_bytes, wsk->rx_bytes + len);
 	WRITE_ONCE(wsk->rx_whole, wsk->rx_bytes);
 	wsk->rx_records++;
-	/* A reader that sleeps is woken once; a poller hears of each. */
-	if ((wsk->rx_wanted && !weft_pause_hides(peer)) || wsk->polled ||
-	    sock_flag(peer, SOCK_FASYNC)) {
-		WRITE_ONCE(wsk->rx_wanted, false);
+	if (weft_pause_tells(peer))
 		*tell = true;
-	}
 }
 
 /* The tail grows by the pieces; false when a new skb is needed. */

@@ -34,6 +34,22 @@ static inline bool weft_pause_hides(const struct sock *sk)
 	       atomic_read(&sk->sk_rmem_alloc) < READ_ONCE(sk->sk_rcvbuf) / 4;
 }
 
+/**
+ * weft_pause_tells() - is somebody to hear of what was queued?
+ *
+ * A reader that sleeps is woken once; a poller hears of each. Queue.
+ */
+static inline bool weft_pause_tells(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+
+	if ((!wsk->rx_wanted || weft_pause_hides(sk)) && !wsk->polled &&
+	    !sock_flag(sk, SOCK_FASYNC))
+		return false;
+	WRITE_ONCE(wsk->rx_wanted, false);
+	return true;
+}
+
 /** weft_pause_answer() - the reader sends as well: it is a conversation */
 static inline void weft_pause_answer(struct sock *sk)
 {

@@ -21,7 +21,7 @@
 #define POOL_ORDER		get_order(32768)
 #define POOL_PAGE_BYTES		(PAGE_SIZE << POOL_ORDER)
 #define POOL_PAGES		12
-#define POOL_SKBS		32
+#define POOL_SKBS		128
 /* Skbs that are read before there is a pool. */
 #define POOL_AFTER		4
 /* A pool that was not used in such a period is given back. */

@@ -111,7 +111,8 @@ static int insert_port(struct weft_net *wn, struct sock *sk,
 		wsk->port = 0;
 		return err;
 	}
-	wsk->hashed = true;
+	/* Pairs with weft_dgram_sendmsg(): then the name is there to be read. */
+	smp_store_release(&wsk->hashed, true);
 	count_bound(wn, port, 1);
 	atomic_inc(&wn->address_users);
 	smp_mb__after_atomic();	/* before weft_bind() looks at the address */

@@ -8,6 +8,7 @@
 #include <linux/poll.h>
 #include <linux/rhashtable.h>
 #include <linux/weft.h>
+#include <linux/seqlock.h>
 #include <net/sock.h>
 #include <net/tcp_states.h>
 
@@ -61,6 +62,8 @@ struct weft_keep_opts {
  * @port: 0 while unbound; Own, constant while in a table
  * @peer_port: 0 while not connected; Own
  * @scope: interface index given with @peer_addr
+ * @peer_seq: of a DGRAM, which may be connected anew while it sends: of the
+ *	three and sk_state; Queue, read without
  * @road: Own, constant once sk_state is TCP_ESTABLISHED
  * @inet6: answers addresses in AF_INET6 form; never changes
  * @hashed: in the port table
@@ -96,7 +99,7 @@ struct weft_keep_opts {
  * @rx_eof: the peer said that it sends no more; Queue
  * @was_reset: LOCAL: the peer reset the connection; Queue
  * @rx_dead: we take no more: closed, or no longer listening; Queue
- * @rx_wanted: LOCAL: a reader sleeps, or is about to, since it has nothing more;
+ * @rx_wanted: LOCAL and DGRAM: a reader sleeps, or is about to, since it has nothing more;
  *	whoever queues bytes clears it and wakes; Queue
  * @rx_seldom: the reader pauses (pause.c): whoever sleeps is woken only when
  *	much waits; the reader sets it, looked at under Queue
@@ -122,6 +125,7 @@ struct weft_sock {
 	u16			port;
 	u16			peer_port;
 	u32			scope;
+	seqcount_spinlock_t	peer_seq;
 	u8			road;
 	bool			inet6;
 	bool			hashed;
