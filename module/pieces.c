@@ -227,10 +227,18 @@ struct sk_buff *weft_pieces_skb(struct weft_pieces *pieces, gfp_t gfp)
 	return skb;
 }
 
-/*
- * As bytes: copy_page_to_iter() of older kernels gives a pipe the page itself,
- * which is to be written again.
- */
+/* As copy_in(), the other way. */
+static bool copy_out(const skb_frag_t *frag, u32 off, size_t n,
+		     struct iov_iter *to)
+{
+	u32 at = skb_frag_off(frag) + off;
+
+	if (offset_in_page(at) + n <= PAGE_SIZE)
+		return weft_copy_page_to_iter(skb_frag_page(frag) + at / PAGE_SIZE,
+					      offset_in_page(at), n, to) == n;
+	return copy_to_iter(skb_frag_address(frag) + off, n, to) == n;
+}
+
 int weft_pieces_read(struct sk_buff *skb, u32 pos, struct msghdr *msg, u32 n)
 {
 	const skb_frag_t *frag = skb_shinfo(skb)->frags;
@@ -242,8 +250,7 @@ int weft_pieces_read(struct sk_buff *skb, u32 pos, struct msghdr *msg, u32 n)
 	while (n) {
 		u32 part = min(n, skb_frag_size(frag) - pos);
 
-		if (copy_to_iter(skb_frag_address(frag) + pos, part,
-				 &msg->msg_iter) != part)
+		if (!copy_out(frag, pos, part, &msg->msg_iter))
 			return -EFAULT;
 		n -= part;
 		pos = 0;

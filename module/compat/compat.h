@@ -160,6 +160,20 @@ do {									\
 #endif
 
 /*
+ * weft_copy_page_to_iter(): as copy_page_to_iter(), which before 6.5 gave a pipe
+ * the page itself, that its owner may write to again.
+ */
+#ifdef WEFT_HAVE_ITER_PIPE
+#define weft_copy_page_to_iter(page, offset, bytes, i)			\
+	(iov_iter_is_pipe(i) ?						\
+	 copy_to_iter(page_address(page) + (offset), bytes, i) :	\
+	 copy_page_to_iter(page, offset, bytes, i))
+#else
+#define weft_copy_page_to_iter(page, offset, bytes, i) \
+	copy_page_to_iter(page, offset, bytes, i)
+#endif
+
+/*
  * weft_untrack_net(sk, net): drop a socket's reference to its namespace, as if
  * it had been made a kernel socket. What such a socket holds instead has grown:
  * a tracker (6.2), then a passive reference too (6.12.y).

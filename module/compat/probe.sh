@@ -26,6 +26,7 @@ GET_RANDOM_U32_BELOW: linux/random.h | (void)get_random_u32_below(5);
 SK_WAKE_ASYNC_RCU: net/sock.h | struct sock *sk = NULL; sk_wake_async_rcu(sk, 0, 0);
 NET_PASSIVE_INC: net/net_namespace.h | net_passive_inc(&init_net);
 NETNS_TRACKER_ALLOC_REFCNT: net/net_namespace.h | netns_tracker t; __netns_tracker_alloc(&init_net, &t, false, GFP_KERNEL);
+ITER_PIPE: linux/uio.h | struct iov_iter *i = NULL; (void)iov_iter_is_pipe(i);
 SKB_FRAG_FILL_PAGE_DESC: linux/skbuff.h | skb_frag_t f; skb_frag_fill_page_desc(&f, NULL, 0, 1);
 EOF
 }
