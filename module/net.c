@@ -13,9 +13,9 @@
 #include "proc.h"
 
 /* What a namespace answers to strangers, at most, in a second. */
-#define WHO_PER_SEC	2000
+#define WHO_PER_SEC	5000
 #define BAD_PER_SEC	5000
-#define NEW_PER_SEC	1000
+#define NEW_PER_SEC	4000
 #define ECHO_PER_SEC	200
 
 #define LIMIT_NODES	4096

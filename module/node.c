@@ -188,6 +188,7 @@ static void take_place(struct weft_node *node, const struct weft_place *place)
 {
 	lockdep_assert_held(&node->lock);
 	memcpy(node->mac, place->mac, sizeof(node->mac));
+	node->mac_ifindex = place->dev->ifindex;
 	set_remote(node, place->remote_id);
 	WRITE_ONCE(node->frame, place->frame);
 	WRITE_ONCE(node->version, place->version);
@@ -673,24 +674,49 @@ static bool is_open(const struct weft_node *node)
 	       (node->state == WEFT_NODE_UP && (node->asked || !node->dev));
 }
 
+/* So long an answer may come from where the node was: until it is asked again. */
+static bool has_asked_again(const struct weft_node *node)
+{
+	return node->asked &&
+	       time_after_eq(jiffies, node->asked_at +
+				      msecs_to_jiffies(ask_ms[1]));
+}
+
+/*
+ * May this be the place of the node? Anybody can say again what was said before,
+ * so that one who was at another MAC address of the device has the time to
+ * answer from there.
+ */
+static bool is_believable(const struct weft_node *node,
+			  const struct weft_place *place)
+{
+	return node->mac_ifindex != place->dev->ifindex ||
+	       ether_addr_equal(node->mac, place->mac) ||
+	       has_asked_again(node);
+}
+
 bool weft_node_settle(struct weft_node *node, u64 local_id,
 		      const struct weft_place *place)
 {
 	struct weft_net *wn = node->wn;
 	struct sk_buff_head pending;
-	bool settled;
+	bool settled, doubtful;
 
 	__skb_queue_head_init(&pending);
 	spin_lock_bh(&wn->nodes_lock);
 	spin_lock(&node->lock);
-	settled = is_open(node) && weft_link_find(wn, place->dev) &&
-		  rehash(node, local_id);
+	settled = is_open(node) && weft_link_find(wn, place->dev);
+	doubtful = settled && !is_believable(node, place);
+	settled = settled && !doubtful && rehash(node, local_id);
 	if (settled) {
 		take_place(node, place);
 		take_pending(node, &pending);
 	}
 	spin_unlock(&node->lock);
 	spin_unlock_bh(&wn->nodes_lock);
+	/* It may have moved: whoever answers then is believed. */
+	if (doubtful)
+		weft_node_seek(node);
 	if (!settled)
 		return false;
 	weft_send_pending(node, &pending);

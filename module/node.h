@@ -79,6 +79,7 @@ struct weft_place {
  * @error: errno (positive) of DEAD; 0: it was idle and forgotten.
  * @ifindex: ask only there; 0: everywhere.
  * @dev: NULL: no place; a reference, given back in weft_node_leave_device().
+ * @mac_ifindex: of the device where @mac was, which may be gone; 0: none yet.
  * @frame: what the peer announced; the device's MTU bounds it too.
  * @confirmed: the peer has used @local_id, so introductions may end.
  * @is_counted: in weft_net.nr_asking.
@@ -131,6 +132,7 @@ struct weft_node {
 	struct net_device	*dev;
 	netdevice_tracker	dev_tracker;
 	u8			mac[ETH_ALEN];
+	int			mac_ifindex;
 	u32			frame;
 	unsigned long		asked_at;
 	unsigned long		probed_at;

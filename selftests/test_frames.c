@@ -433,6 +433,65 @@ FIXTURE_TEARDOWN(flow)
 	close(self->lis);
 }
 
+static int lose_device(void)
+{
+	int err = enter_end(END_B) ?:
+		  write_file("/proc/sys/net/weft/devices", "none") ?:
+		  write_file("/proc/sys/net/weft/devices", "all");
+
+	return leave_end(END_B) ?: err;
+}
+
+/* Answer the first question for @p as @other; false: too late for that. */
+static bool answer_first(struct peer *p, struct peer *other)
+{
+	long long begun = now_ms();
+
+	while (take_frame(p, 0))
+		;
+	return !lose_device() && answer(other) && now_ms() < begun + 100;
+}
+
+/* A node that was believed wrongly, and does not answer, is asked for so late. */
+#define DEAF_MS	3000
+
+/*
+ * Whoever repeats an old answer from another place is not believed before the
+ * one that is known there has had the time to answer.
+ */
+TEST_F(flow, the_old_place_is_waited_for)
+{
+	struct peer other = self->peer;
+	long long end = now_ms() + DEADLINE_MS, begun;
+
+	memcpy(other.mac, "\x02\x66\x01\x02\x03\x04", 6);
+	while (begun = now_ms(), !answer_first(&self->peer, &other)) {
+		ASSERT_LT(now_ms(), end);
+		ASSERT_EQ(0, lose_device());
+		ASSERT_TRUE(answer(&self->peer));
+	}
+	ASSERT_TRUE(answer(&self->peer));
+	EXPECT_LT(now_ms() - begun, DEAF_MS);
+	ASSERT_EQ(1, send(self->sock, "x", 1, 0));
+	ASSERT_TRUE(await(&self->peer, DATA));
+	EXPECT_EQ(0, memcmp(self->peer.in.bytes, self->peer.mac, 6));
+}
+
+/* One that has moved is believed when nobody answered from the old place. */
+TEST_F(flow, a_new_place_is_believed)
+{
+	long long begun = now_ms();
+
+	memcpy(self->peer.mac, "\x02\x66\x01\x02\x03\x04", 6);
+	ASSERT_EQ(0, lose_device());
+	ASSERT_TRUE(answer(&self->peer));
+	ASSERT_TRUE(answer(&self->peer));
+	EXPECT_LT(now_ms() - begun, DEAF_MS);
+	ASSERT_EQ(1, send(self->sock, "x", 1, 0));
+	ASSERT_TRUE(await(&self->peer, DATA));
+	EXPECT_EQ(0, memcmp(self->peer.in.bytes, self->peer.mac, 6));
+}
+
 TEST_F(flow, padded_data_is_cut_to_its_length)
 {
 	const size_t sizes[] = { 60, 200 };

@@ -66,7 +66,7 @@ struct client {
 /**
  * struct server - who answers, in a thread of its own
  * @lis: where it accepts
- * @fds: accepted; the oldest gives way
+ * @fds: accepted; of what actors have made the oldest gives way
  */
 struct server {
 	struct task task;
@@ -209,9 +209,30 @@ static void serve(struct pollfd *p)
 	p->fd = -1;
 }
 
+/* Of the client, who closes it himself, or of somebody with its address? */
+static bool may_be_clients(int fd)
+{
+	struct addr addr;
+
+	return fd >= 0 && !peer_addr(fd, &addr) &&
+	       !memcmp(&addr.in6.sin6_addr, &road()->node[END_A], 16);
+}
+
+/* The next place, if possible not one that the client has. */
+static struct pollfd *find_place(struct server *s)
+{
+	unsigned int tries = SERVED;
+
+	do {
+		s->next = s->next % (SERVED - 1) + 1;
+	} while (--tries && may_be_clients(s->fds[s->next].fd));
+	return &s->fds[s->next];
+}
+
 static long run_server(void *arg)
 {
 	struct server *s = arg;
+	struct pollfd *p;
 	unsigned int i;
 	int fd;
 
@@ -223,9 +244,9 @@ static long run_server(void *arg)
 			if (s->fds[i].fd >= 0 && s->fds[i].revents)
 				serve(&s->fds[i]);
 		while ((fd = accept4(s->lis, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
-			s->next = s->next % (SERVED - 1) + 1;
-			close(s->fds[s->next].fd);
-			s->fds[s->next].fd = fd;
+			p = find_place(s);
+			close(p->fd);
+			p->fd = fd;
 		}
 	}
 	for (i = 0; i < SERVED; i++)
@@ -438,15 +459,19 @@ static void build_theft(struct storm *s, struct frame *f)
 	seal(f);
 }
 
-/* What was said is said again: on the veth by the same mouth. */
+/*
+ * What was said is said again: on the veth by the same mouth. An answer is not
+ * said by another, which would be to answer for another node.
+ */
 static void build_replay(struct storm *s, struct frame *f)
 {
-	if (!s->nr_kept) {
+	bool other = getenv("WEFT_NS_C") || below(s, 2);
+
+	if (s->nr_kept)
+		*f = s->kept[below(s, s->nr_kept < KEPT ? s->nr_kept : KEPT)];
+	if (!s->nr_kept || (other && kind_of(f) == HERE))
 		build_question(s, f);
-		return;
-	}
-	*f = s->kept[below(s, s->nr_kept < KEPT ? s->nr_kept : KEPT)];
-	if (getenv("WEFT_NS_C") || below(s, 2))
+	else if (other)
 		memcpy(f->bytes + 6, s->actors[1].mac, 6);
 }
 
@@ -470,12 +495,16 @@ static void build_mangled(struct storm *s, struct frame *f)
 		seal_check(f);
 }
 
+/*
+ * All but theft. Here a node may be forgotten for want of room, and who then comes
+ * with its address has it, for a second at least, as often as he is there first:
+ * a plain address proves nothing.
+ */
 static void build_any(struct storm *s, struct frame *f)
 {
 	static build_fn * const builds[] = {
 		build_question, build_answer, build_open, build_packet,
-		build_stranger, build_piece, build_theft, build_replay,
-		build_mangled,
+		build_stranger, build_piece, build_replay, build_mangled,
 	};
 
 	builds[below(s, ARRAY_SIZE(builds))](s, f);
@@ -717,7 +746,7 @@ FIXTURE_SETUP(storm)
 		SKIP(return, "frames of weft have no oracle");
 	ROAD_OR_SKIP();
 	if (variant->build == build_any && !getenv("WEFT_STORM_ANY"))
-		SKIP(return, "resets about one connect in 500: see selftests/skips");
+		SKIP(return, "takes up to 3 s for one connect in 500: see selftests/skips");
 	self->s = s;
 	s->dice = getpid();
 	s->peer.version = 1;
