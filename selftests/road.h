@@ -320,15 +320,24 @@ static inline ssize_t send_to(int fd, const void *buf, size_t len,
 }
 
 /* A socket bound to a free port of @end; @addr: where the other end finds it */
+/* What led here is told, and not what close() says. Return: -1. */
+static inline int give_up(int fd)
+{
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return -1;
+}
+
 static inline int bound_socket(enum end end, int type, struct addr *addr)
 {
 	int fd = end_socket(end, type);
 
 	any_addr(addr, type, 0);
-	if (fd < 0 || bind_to(fd, addr) || own_addr(fd, addr)) {
-		close(fd);
-		return -1;
-	}
+	if (fd < 0 || bind_to(fd, addr) || own_addr(fd, addr))
+		return give_up(fd);
 	if (!is_unix(type))
 		end_addr(addr, end, type, addr_port(addr));
 	return fd;
@@ -339,11 +348,7 @@ static inline int listener(enum end end, int type, int backlog,
 {
 	int fd = bound_socket(end, type, addr);
 
-	if (fd >= 0 && listen(fd, backlog)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+	return fd >= 0 && listen(fd, backlog) ? give_up(fd) : fd;
 }
 
 /* A socket of end A, connected. */
@@ -351,11 +356,7 @@ static inline int connected(int type, const struct addr *addr)
 {
 	int fd = end_socket(END_A, type);
 
-	if (fd >= 0 && connect_to(fd, addr)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+	return fd >= 0 && connect_to(fd, addr) ? give_up(fd) : fd;
 }
 
 /* accept() with a deadline. */

@@ -367,6 +367,69 @@ TEST_F(dgram, blocked_recv_is_woken)
 	EXPECT_EQ(1, task.result);
 }
 
+#define READERS	4
+
+/* Whoever sleeps is woken once: each must look again for itself. */
+TEST_F(dgram, several_readers_get_one_each)
+{
+	struct task readers[READERS] = {};
+	int round, i;
+
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < READERS; i++)
+			ASSERT_EQ(0, task_start(&readers[i], recv_byte,
+						&self->b));
+		for (i = 0; i < READERS; i++)
+			ASSERT_TRUE(task_wait_asleep(&readers[i]));
+		for (i = 0; i < READERS; i++)
+			ASSERT_EQ(1, send_to(self->a, "x", 1, &self->addr_b));
+		for (i = 0; i < READERS; i++) {
+			ASSERT_TRUE(task_join(&readers[i]));
+			EXPECT_EQ(1, readers[i].result);
+		}
+	}
+}
+
+struct turns {
+	int fd;
+	struct addr to[2];
+	volatile bool stop;
+};
+
+static long call_connect_in_turn(void *arg)
+{
+	struct turns *turns = arg;
+	unsigned int n = 0;
+
+	while (!turns->stop)
+		if (connect_to(turns->fd, &turns->to[n++ % 2]))
+			return -1;
+	return n;
+}
+
+/* A send goes to one peer or to the other, and is never without. */
+TEST_F(dgram, connecting_anew_while_it_sends)
+{
+	struct turns turns = { .fd = self->a };
+	struct task task = {};
+	int c, n, failed = 0;
+
+	c = bound_socket(END_B, SOCK_DGRAM, &turns.to[1]);
+	ASSERT_LE(0, c);
+	turns.to[0] = self->addr_b;
+	ASSERT_EQ(0, connect_to(self->a, &turns.to[0]));
+	ASSERT_EQ(0, task_start(&task, call_connect_in_turn, &turns));
+	for (n = 0; n < 20000; n++)
+		failed += send(self->a, "x", 1, 0) != 1;
+	turns.stop = true;
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_LT(0, task.result);
+	EXPECT_EQ(0, failed);
+	EXPECT_MESSAGE(self->b, "x");
+	EXPECT_MESSAGE(c, "x");
+	close(c);
+}
+
 TEST_F(dgram, shutdown_of_unconnected_is_ENOTCONN)
 {
 	EXPECT_EQ(ENOTCONN, ERR(shutdown(self->a, SHUT_WR)));
