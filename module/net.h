@@ -57,6 +57,8 @@ struct weft_bucket {
  * @trial: the address that net.weft.node is asking for, or NULL; @nodes_lock
  * @stats: per cpu
  * @secret: keys the session ids; never changes
+ * @ended: sessions whose ids are not good again; @nodes_lock, its generation is
+ *	looked at without
  * @nodes: other nodes by address (node.c); RCU, writers under @nodes_lock
  * @sessions: the same by our session id (node.c)
  * @remotes: those that have a place, by that and their session id (node.c);
@@ -93,6 +95,7 @@ struct weft_net {
 	struct weft_trial	*trial;
 	struct weft_stats __percpu *stats;
 	siphash_key_t		secret;
+	struct weft_ended	*ended;
 
 	struct rhashtable	nodes;
 	struct rhashtable	sessions;

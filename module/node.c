@@ -12,6 +12,7 @@
 #include "net.h"
 #include "node.h"
 #include "path.h"
+#include "proto/ended.h"
 #include "trace.h"
 
 /* Nobody has spoken for so long, and no flow needs the node: forget it. */
@@ -249,6 +250,9 @@ static bool is_idle(const struct weft_node *node)
 static void remove_node(struct weft_net *wn, struct weft_node *node)
 {
 	lockdep_assert_held(&wn->nodes_lock);
+	/* See note "Ended sessions". */
+	if (node->theirs.top)
+		weft_ended_add(wn->ended, node->local_id);
 	rhashtable_remove_fast(&wn->sessions, &node->by_id, by_id_params);
 	rhashtable_remove_fast(&wn->nodes, &node->by_addr, by_addr_params);
 	hlist_del_init_rcu(&node->by_remote);
@@ -935,12 +939,21 @@ int weft_node_init_net(struct weft_net *wn)
 
 	INIT_LIST_HEAD(&wn->node_list);
 	spin_lock_init(&wn->nodes_lock);
+	wn->ended = kvzalloc(sizeof(*wn->ended), GFP_KERNEL);
+	if (!wn->ended)
+		return -ENOMEM;
 	err = rhashtable_init(&wn->nodes, &by_addr_params);
 	if (err)
-		return err;
+		goto err_ended;
 	err = rhashtable_init(&wn->sessions, &by_id_params);
 	if (err)
-		rhashtable_destroy(&wn->nodes);
+		goto err_nodes;
+	return 0;
+
+err_nodes:
+	rhashtable_destroy(&wn->nodes);
+err_ended:
+	kvfree(wn->ended);
 	return err;
 }
 
@@ -972,6 +985,7 @@ void weft_node_free_net(struct weft_net *wn)
 {
 	rhashtable_destroy(&wn->sessions);
 	rhashtable_destroy(&wn->nodes);
+	kvfree(wn->ended);
 }
 
 /* Asking is left to the timers: nothing is sent under a lock. */

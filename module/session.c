@@ -13,6 +13,7 @@
 #include "net.h"
 #include "node.h"
 #include "path.h"
+#include "proto/ended.h"
 
 /* An address that is asked for before we take it: asked twice, this long. */
 #define TRIAL_DELAY	msecs_to_jiffies(150)
@@ -32,18 +33,23 @@ struct weft_trial {
 	struct completion	taken;
 };
 
-/* A session id that we can tell again from what the asker will send. */
+/*
+ * A session id that we can tell again from what the asker will send. @ago:
+ * generations.
+ */
 static u64 derive_id(struct weft_net *wn, const struct in6_addr *own,
-		     const struct in6_addr *asker, u64 asker_id)
+		     const struct in6_addr *asker, u64 asker_id, u32 ago)
 {
 	struct {
 		struct in6_addr	own;
 		struct in6_addr	asker;
 		u64		asker_id;
+		u64		generation;
 	} __aligned(SIPHASH_ALIGNMENT) pair = {
 		.own		= *own,
 		.asker		= *asker,
 		.asker_id	= asker_id,
+		.generation	= READ_ONCE(wn->ended->generation) - ago,
 	};
 
 	return siphash(&pair, sizeof(pair), &wn->secret) ?: 1;
@@ -137,7 +143,7 @@ static u64 answer_id(struct weft_net *wn, const struct in6_addr *own,
 			id = node->local_id;
 		spin_unlock_bh(&node->lock);
 	}
-	return id ?: derive_id(wn, own, &from, hello->session);
+	return id ?: derive_id(wn, own, &from, hello->session, 0);
 }
 
 static enum weft_stat answer_who(struct weft_net *wn, const struct sk_buff *skb,
@@ -359,16 +365,46 @@ static struct weft_node *meet(struct weft_net *wn, const struct sk_buff *skb,
 	return weft_node_make(wn, &from, own, pkt->session, &place, why);
 }
 
+/* Is the packet's session id what we would have answered to its hello? */
+static bool has_our_id(struct weft_net *wn, const struct in6_addr *own,
+		       const struct weft_pkt *pkt)
+{
+	const struct weft_hello *hello = &pkt->hello;
+	struct in6_addr from = hello_addr(hello->from);
+
+	return pkt->session == derive_id(wn, own, &from, hello->session, 0) ||
+	       pkt->session == derive_id(wn, own, &from, hello->session, 1);
+}
+
+/*
+ * Note "Ended sessions": an introduction that comes late, or is said again by
+ * somebody, would begin its session anew when that has been forgotten, and with
+ * it do once more what its flows asked for. So the ids of sessions in which the
+ * peer has opened a flow are kept for as long as they would be good: an id is of
+ * a generation, and that lasts until so many have ended.
+ */
+static bool is_fresh(struct weft_net *wn, const struct in6_addr *own,
+		     const struct weft_pkt *pkt)
+{
+	bool fresh;
+
+	spin_lock_bh(&wn->nodes_lock);
+	fresh = has_our_id(wn, own, pkt) &&
+		!weft_ended_has(wn->ended, pkt->session);
+	spin_unlock_bh(&wn->nodes_lock);
+	return fresh;
+}
+
 static struct weft_node *find_stranger(struct weft_net *wn,
 				       const struct sk_buff *skb,
 				       const struct weft_pkt *pkt,
 				       enum weft_stat *why)
 {
 	struct in6_addr own = weft_net_address(wn);
-	struct in6_addr from = hello_addr(pkt->hello.from);
 
+	/* The lock is not for every packet of a stranger. */
 	if ((pkt->flags & WEFT_F_INTRO) && is_hello_sound(&pkt->hello, &own) &&
-	    pkt->session == derive_id(wn, &own, &from, pkt->hello.session))
+	    has_our_id(wn, &own, pkt) && is_fresh(wn, &own, pkt))
 		return meet(wn, skb, pkt, &own, why);
 	*why = refuse_session(wn, skb, pkt);
 	return NULL;

@@ -41,6 +41,7 @@ weft-fault-files := \
 weft-proto-files := \
 	packet.c \
 	marks.c \
+	ended.c \
 	engine.c \
 	rtx.c \
 	range.c \
@@ -59,6 +60,7 @@ weft-proto-files := \
 weft-kunit-files := \
 	packet_kunit.c \
 	marks_kunit.c \
+	ended_kunit.c \
 	range_kunit.c \
 	rtt_kunit.c \
 	window_kunit.c \

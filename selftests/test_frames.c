@@ -492,6 +492,44 @@ TEST_F(flow, a_new_place_is_believed)
 	EXPECT_EQ(0, memcmp(self->peer.in.bytes, self->peer.mac, 6));
 }
 
+static void build_reset(struct peer *peer, struct frame *f, unsigned int port)
+{
+	begin(peer, f, RESET, F_OPENER);
+	put_end(f, FLOW, 99, port, 0);
+	seal(f);
+}
+
+/* Whoever says a whole session again does not have it executed again. */
+TEST_F(flow, an_ended_session_does_not_begin_anew)
+{
+	unsigned int port = addr_port(&self->addr);
+	struct peer again = self->peer;
+	struct frame old, f;
+	int sock;
+
+	build_flow_open(&again, &old, port, SOCK_STREAM, "hello");
+	build_reset(&self->peer, &f, port);
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	ASSERT_NE(0, wait_events(self->sock, POLLERR));
+
+	/* The node was restarted, and has a session of its own now. */
+	self->peer.session ^= 1ULL << 40;
+	ASSERT_TRUE(ask(&self->peer));
+	build_flow_open(&self->peer, &f, port, SOCK_STREAM, "next");
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	sock = accepted(self->lis);
+	ASSERT_LE(0, sock);
+	EXPECT_TEXT(sock, "next");
+	build_reset(&self->peer, &f, port);
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	ASSERT_NE(0, wait_events(sock, POLLERR));
+	close(sock);
+
+	ASSERT_EQ(0, emit(&again, &old));
+	EXPECT_TRUE(await(&again, BADSESSION));
+	EXPECT_EQ(0, events_now(self->lis, POLLIN));
+}
+
 TEST_F(flow, padded_data_is_cut_to_its_length)
 {
 	const size_t sizes[] = { 60, 200 };
@@ -552,9 +590,7 @@ TEST_F(flow, reset_is_ECONNRESET)
 	struct frame f;
 	char got;
 
-	begin(&self->peer, &f, RESET, F_OPENER);
-	put_end(&f, FLOW, 99, addr_port(&self->addr), 0);
-	seal(&f);
+	build_reset(&self->peer, &f, addr_port(&self->addr));
 	ASSERT_EQ(0, emit(&self->peer, &f));
 	ASSERT_NE(0, wait_events(self->sock, POLLIN));
 	EXPECT_EQ(ECONNRESET, ERR(recv(self->sock, &got, 1, 0)));

@@ -707,14 +707,12 @@ FIXTURE(storm)
 FIXTURE_VARIANT(storm)
 {
 	build_fn *build;
-	long long longest_ms;
 };
 
 #define STORM_OF(name)							\
 FIXTURE_VARIANT_ADD(storm, name)					\
 {									\
 	.build = build_##name,						\
-	.longest_ms = LONGEST_MS,					\
 }
 
 STORM_OF(question);
@@ -726,16 +724,7 @@ STORM_OF(piece);
 STORM_OF(theft);
 STORM_OF(replay);
 STORM_OF(mangled);
-
-/*
- * Here a node may be forgotten, and its address taken by another. The one that
- * is known is asked for a second before its rival is believed.
- */
-FIXTURE_VARIANT_ADD(storm, any)
-{
-	.build = build_any,
-	.longest_ms = 2 * LONGEST_MS,
-};
+STORM_OF(any);
 
 FIXTURE_SETUP(storm)
 {
@@ -745,8 +734,6 @@ FIXTURE_SETUP(storm)
 	if (road()->oracle)
 		SKIP(return, "frames of weft have no oracle");
 	ROAD_OR_SKIP();
-	if (variant->build == build_any && !getenv("WEFT_STORM_ANY"))
-		SKIP(return, "takes up to 3 s for one connect in 500: see selftests/skips");
 	self->s = s;
 	s->dice = getpid();
 	s->peer.version = 1;
@@ -809,7 +796,7 @@ TEST_F_TIMEOUT(storm, passes, 600)
 	       count_of("drop_") - dropped);
 	EXPECT_EQ(NULL, c->where)
 		TH_LOG("%s: %s", c->where, strerror(c->error));
-	EXPECT_GT(variant->longest_ms, c->worst_ms);
+	EXPECT_GT(LONGEST_MS, c->worst_ms);
 	EXPECT_GT(LIMIT_NODES + SPARE_OBJECTS, s->most_objects);
 	EXPECT_GE(limit_of_pages(), s->most_pages);
 	EXPECT_LT(0, s->most_objects);
