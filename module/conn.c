@@ -1175,7 +1175,7 @@ static void obey_payload(struct sock *sk, struct sk_buff *skb,
 		*todo |= weft_engine_abort(&conn_of(sk)->engine, EPROTO);
 	/* Part of a message, too few bytes, or not accepted yet. */
 	if (!sk->sk_socket || !weft_sock_is_readable(sk))
-		weft_engine_cannot_read(&conn_of(sk)->engine);
+		weft_engine_ack_held(&conn_of(sk)->engine);
 	sk->sk_data_ready(sk);
 }
 

@@ -678,7 +678,7 @@ static bool is_open(const struct weft_node *node)
 	       (node->state == WEFT_NODE_UP && (node->asked || !node->dev));
 }
 
-/* So long an answer may come from where the node was: until it is asked again. */
+/* The time is over that a node has to answer from where it was. */
 static bool has_asked_again(const struct weft_node *node)
 {
 	return node->asked &&
@@ -704,14 +704,14 @@ bool weft_node_settle(struct weft_node *node, u64 local_id,
 {
 	struct weft_net *wn = node->wn;
 	struct sk_buff_head pending;
-	bool settled, doubtful;
+	bool open, doubtful, settled;
 
 	__skb_queue_head_init(&pending);
 	spin_lock_bh(&wn->nodes_lock);
 	spin_lock(&node->lock);
-	settled = is_open(node) && weft_link_find(wn, place->dev);
-	doubtful = settled && !is_believable(node, place);
-	settled = settled && !doubtful && rehash(node, local_id);
+	open = is_open(node) && weft_link_find(wn, place->dev);
+	doubtful = open && !is_believable(node, place);
+	settled = open && !doubtful && rehash(node, local_id);
 	if (settled) {
 		take_place(node, place);
 		take_pending(node, &pending);

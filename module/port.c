@@ -111,7 +111,7 @@ static int insert_port(struct weft_net *wn, struct sock *sk,
 		wsk->port = 0;
 		return err;
 	}
-	/* Pairs with weft_dgram_sendmsg(): then the name is there to be read. */
+	/* Pairs with prepare() of dgram.c: then the name is there to be read. */
 	smp_store_release(&wsk->hashed, true);
 	count_bound(wn, port, 1);
 	atomic_inc(&wn->address_users);

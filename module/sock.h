@@ -7,8 +7,8 @@
 #include <linux/net.h>
 #include <linux/poll.h>
 #include <linux/rhashtable.h>
-#include <linux/weft.h>
 #include <linux/seqlock.h>
+#include <linux/weft.h>
 #include <net/sock.h>
 #include <net/tcp_states.h>
 
@@ -99,8 +99,8 @@ struct weft_keep_opts {
  * @rx_eof: the peer said that it sends no more; Queue
  * @was_reset: LOCAL: the peer reset the connection; Queue
  * @rx_dead: we take no more: closed, or no longer listening; Queue
- * @rx_wanted: LOCAL and DGRAM: a reader sleeps, or is about to, since it has nothing more;
- *	whoever queues bytes clears it and wakes; Queue
+ * @rx_wanted: LOCAL and DGRAM: a reader sleeps, or is about to, since it has
+ *	nothing more; whoever queues bytes clears it and wakes; Queue
  * @rx_seldom: the reader pauses (pause.c): whoever sleeps is woken only when
  *	much waits; the reader sets it, looked at under Queue
  * @answers: something was sent since the reader slept; a hint

@@ -376,6 +376,16 @@ static inline int write_file(const char *path, const char *text)
 	return n < 0 ? -1 : 0;
 }
 
+/* The end's devices are away, and back: it has to ask where others are. */
+static inline int lose_devices(enum end end)
+{
+	int err = enter_end(end) ?:
+		  write_file("/proc/sys/net/weft/devices", "none") ?:
+		  write_file("/proc/sys/net/weft/devices", "all");
+
+	return leave_end(end) ?: err;
+}
+
 /*
  * A node that was never seen, each time another, on A's device, which A's own
  * weft leaves alone. It is to speak to B.

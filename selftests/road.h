@@ -319,7 +319,6 @@ static inline ssize_t send_to(int fd, const void *buf, size_t len,
 	return sendto(fd, buf, len, MSG_NOSIGNAL, &addr->sa, addr->len);
 }
 
-/* A socket bound to a free port of @end; @addr: where the other end finds it */
 /* What led here is told, and not what close() says. Return: -1. */
 static inline int give_up(int fd)
 {
@@ -331,6 +330,7 @@ static inline int give_up(int fd)
 	return -1;
 }
 
+/* A socket bound to a free port of @end; @addr: where the other end finds it */
 static inline int bound_socket(enum end end, int type, struct addr *addr)
 {
 	int fd = end_socket(end, type);

@@ -102,22 +102,31 @@ static long get_debug(const char *dir, const char *name)
 	return strtol(text, NULL, 10);
 }
 
+static int set_injectors(const char *name, const char *value)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(injectors); i++)
+		err |= set_debug(injectors[i], name, value);
+	return err;
+}
+
 /* /sys is a new mount in the namespace that we run in. */
 static int prepare_injection(void)
 {
-	unsigned int i;
 	int err = 0;
 
 	mkdir(DEBUGFS, 0700);
 	umount(DEBUGFS);
 	if (mount("debugfs", DEBUGFS, "debugfs", 0, NULL))
 		return -1;
-	for (i = 0; i < ARRAY_SIZE(injectors); i++) {
-		err |= set_debug(injectors[i], "verbose", "0");
-		err |= set_debug(injectors[i], "stacktrace-depth", "32");
-		err |= set_debug(injectors[i], "require-start", MODULES_START);
-		err |= set_debug(injectors[i], "require-end", MODULES_END);
-	}
+	err |= set_injectors("verbose", "0");
+	err |= set_injectors("stacktrace-depth", "32");
+	err |= set_injectors("require-start", MODULES_START);
+	err |= set_injectors("require-end", MODULES_END);
+	err |= set_injectors("reject-start", "0");
+	err |= set_injectors("reject-end", "0");
 	err |= set_debug("failslab", "ignore-gfp-wait", "N");
 	err |= set_debug("fail_page_alloc", "ignore-gfp-wait", "N");
 	err |= set_debug("fail_page_alloc", "min-order", "0");
@@ -870,8 +879,7 @@ static int spare_function(const char *name)
 	unsigned long start = 0, end = ULONG_MAX, at;
 	char line[256], text[32], symbol[128];
 	FILE *file = fopen("/proc/kallsyms", "r");
-	unsigned int i;
-	int err = 0;
+	int err;
 
 	while (file && fgets(line, sizeof(line), file))
 		if (sscanf(line, "%lx %*c %127s", &at, symbol) == 2 &&
@@ -886,13 +894,10 @@ static int spare_function(const char *name)
 		fclose(file);
 	if (!start)
 		return -1;
-	for (i = 0; i < ARRAY_SIZE(injectors); i++) {
-		snprintf(text, sizeof(text), "0x%lx", start);
-		err |= set_debug(injectors[i], "reject-start", text);
-		snprintf(text, sizeof(text), "0x%lx", end);
-		err |= set_debug(injectors[i], "reject-end", text);
-	}
-	return err;
+	snprintf(text, sizeof(text), "0x%lx", start);
+	err = set_injectors("reject-start", text);
+	snprintf(text, sizeof(text), "0x%lx", end);
+	return err | set_injectors("reject-end", text);
 }
 
 FIXTURE(module) {};
@@ -908,12 +913,6 @@ FIXTURE_SETUP(module)
 
 FIXTURE_TEARDOWN(module)
 {
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(injectors); i++) {
-		set_debug(injectors[i], "reject-start", "0");
-		set_debug(injectors[i], "reject-end", "0");
-	}
 	umount(DEBUGFS);
 }
 

@@ -433,14 +433,8 @@ FIXTURE_TEARDOWN(flow)
 	close(self->lis);
 }
 
-static int lose_device(void)
-{
-	int err = enter_end(END_B) ?:
-		  write_file("/proc/sys/net/weft/devices", "none") ?:
-		  write_file("/proc/sys/net/weft/devices", "all");
-
-	return leave_end(END_B) ?: err;
-}
+/* Where the peer of these tests is not. */
+static const unsigned char elsewhere[6] = { 0x02, 0x66, 0x01, 0x02, 0x03, 0x04 };
 
 /* Answer the first question for @p as @other; false: too late for that. */
 static bool answer_first(struct peer *p, struct peer *other)
@@ -449,7 +443,14 @@ static bool answer_first(struct peer *p, struct peer *other)
 
 	while (take_frame(p, 0))
 		;
-	return !lose_device() && answer(other) && now_ms() < begun + 100;
+	return !lose_devices(END_B) && answer(other) && now_ms() < begun + 100;
+}
+
+/* What @sock, whose peer is @p, sends goes to the MAC address of @p. */
+static bool speaks_to(struct peer *p, int sock)
+{
+	return send(sock, "x", 1, 0) == 1 && await(p, DATA) &&
+	       !memcmp(p->in.bytes, p->mac, 6);
 }
 
 /* A node that was believed wrongly, and does not answer, is asked for so late. */
@@ -464,17 +465,15 @@ TEST_F(flow, the_old_place_is_waited_for)
 	struct peer other = self->peer;
 	long long end = now_ms() + DEADLINE_MS, begun;
 
-	memcpy(other.mac, "\x02\x66\x01\x02\x03\x04", 6);
+	memcpy(other.mac, elsewhere, 6);
 	while (begun = now_ms(), !answer_first(&self->peer, &other)) {
 		ASSERT_LT(now_ms(), end);
-		ASSERT_EQ(0, lose_device());
+		ASSERT_EQ(0, lose_devices(END_B));
 		ASSERT_TRUE(answer(&self->peer));
 	}
 	ASSERT_TRUE(answer(&self->peer));
 	EXPECT_LT(now_ms() - begun, DEAF_MS);
-	ASSERT_EQ(1, send(self->sock, "x", 1, 0));
-	ASSERT_TRUE(await(&self->peer, DATA));
-	EXPECT_EQ(0, memcmp(self->peer.in.bytes, self->peer.mac, 6));
+	EXPECT_TRUE(speaks_to(&self->peer, self->sock));
 }
 
 /* One that has moved is believed when nobody answered from the old place. */
@@ -482,14 +481,12 @@ TEST_F(flow, a_new_place_is_believed)
 {
 	long long begun = now_ms();
 
-	memcpy(self->peer.mac, "\x02\x66\x01\x02\x03\x04", 6);
-	ASSERT_EQ(0, lose_device());
+	memcpy(self->peer.mac, elsewhere, 6);
+	ASSERT_EQ(0, lose_devices(END_B));
 	ASSERT_TRUE(answer(&self->peer));
 	ASSERT_TRUE(answer(&self->peer));
 	EXPECT_LT(now_ms() - begun, DEAF_MS);
-	ASSERT_EQ(1, send(self->sock, "x", 1, 0));
-	ASSERT_TRUE(await(&self->peer, DATA));
-	EXPECT_EQ(0, memcmp(self->peer.in.bytes, self->peer.mac, 6));
+	EXPECT_TRUE(speaks_to(&self->peer, self->sock));
 }
 
 static void build_reset(struct peer *peer, struct frame *f, unsigned int port)

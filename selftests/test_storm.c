@@ -169,16 +169,11 @@ static const char *connect_once(struct client *c, long long *took_ms)
 /* Now and then its device was away, so that it has to ask where the node is. */
 static int lose_device(struct client *c)
 {
-	int err;
-
 	if (now_ms() < c->lost_ms + 2 * LONGEST_MS)
 		return 0;
 	c->lost_ms = now_ms();
 	c->losses++;
-	err = enter_end(END_A) ?:
-	      write_file("/proc/sys/net/weft/devices", "none") ?:
-	      write_file("/proc/sys/net/weft/devices", "all");
-	return leave_end(END_A) ?: err;
+	return lose_devices(END_A);
 }
 
 static long run_client(void *arg)

@@ -682,7 +682,7 @@ bool weft_engine_hurry(struct weft_engine *e)
 	return true;
 }
 
-void weft_engine_cannot_read(struct weft_engine *e)
+void weft_engine_ack_held(struct weft_engine *e)
 {
 	if (e->ack_read)
 		e->ack_now = true;
@@ -724,8 +724,7 @@ void weft_engine_read(struct weft_engine *e, u64 offset, u64 now)
 {
 	weft_window_read(&e->window, offset, e->rtt.srtt_ns, now);
 	weft_engine_admit(e, offset + e->window.bytes);
-	if (e->ack_read)
-		e->ack_now = true;
+	weft_engine_ack_held(e);
 }
 
 void weft_engine_kick(struct weft_engine *e, u64 now)

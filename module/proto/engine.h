@@ -382,11 +382,11 @@ void weft_engine_shutdown(struct weft_engine *e);
 void weft_engine_await(struct weft_engine *e);
 
 /**
- * weft_engine_cannot_read() - what came is no reason for the program to read
+ * weft_engine_ack_held() - no acknowledgment waits for the reader any more
  *
- * No acknowledgment waits until it does.
+ * What came is no reason for the program to read.
  */
-void weft_engine_cannot_read(struct weft_engine *e);
+void weft_engine_ack_held(struct weft_engine *e);
 
 /**
  * weft_engine_hurry() - the program waits for the peer
