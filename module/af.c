@@ -84,6 +84,7 @@ static void destruct(struct sock *sk)
 	weft_conn_free(sk);
 	if (wsk->peer)
 		sock_put(wsk->peer);
+	consume_skb(wsk->spent);
 	__skb_queue_purge(&sk->sk_error_queue);
 	sk_mem_reclaim_final(sk);
 	WARN_ON_ONCE(atomic_read(&sk->sk_rmem_alloc));

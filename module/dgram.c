@@ -17,11 +17,17 @@
 #include "proto/frag.h"
 #include "sock.h"
 
-/* Where a datagram goes. */
+/*
+ * Where a datagram goes, and whether the socket is connected to that. @found:
+ * who got the last one there, when weft_port_version() was @found_at.
+ */
 struct target {
 	struct in6_addr	node;
 	u16		port;
+	bool		is_peer;
 	u32		scope;
+	struct sock	*found;
+	u64		found_at;
 };
 
 /* --- receiving side of both roads --- */
@@ -32,44 +38,54 @@ static bool has_buffer(const struct sock *sk)
 	return atomic_read(&sk->sk_rmem_alloc) <= READ_ONCE(sk->sk_rcvbuf);
 }
 
-/*
- * To a socket's queue. Takes skb, whose data is the payload; WEFT_STATS when
- * it was queued, else why it was dropped.
- */
-static enum weft_stat queue_dgram(struct sock *sk, struct sk_buff *skb)
+/* May a datagram that takes @size of memory be queued? WEFT_STATS, or why not. */
+static enum weft_stat why_not_queued(struct sock *sk, u32 size)
+{
+	lockdep_assert_held(&sk->sk_receive_queue.lock);
+	if (weft_sk(sk)->rx_dead)
+		return WEFT_STAT_drop_port;
+	if (!has_buffer(sk))
+		return WEFT_STAT_drop_rcvbuf;
+	if (!weft_rmem_may(sk, size))
+		return WEFT_STAT_drop_memory;
+	return WEFT_STATS;
+}
+
+/* Return: whether the reader is to hear of it. */
+static bool add_dgram(struct sock *sk, struct sk_buff *skb)
+{
+	lockdep_assert_held(&sk->sk_receive_queue.lock);
+	weft_rmem_charge(sk, skb->truesize);
+	weft_sk(sk)->rx_bytes += skb->len;
+	weft_sk(sk)->rx_records++;
+	sock_skb_set_dropcount(sk, skb);
+	__skb_queue_tail(&sk->sk_receive_queue, skb);
+	return weft_pause_tells(sk);
+}
+
+/* To a socket's queue, or dropped. Takes skb, whose data is the payload. */
+static void queue_dgram(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff_head *q = &sk->sk_receive_queue;
-	enum weft_stat why = WEFT_STATS;
+	enum weft_stat why;
 	bool tell = false;
 
 	if (sk_filter(sk, skb)) {
 		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_filter);
-		return WEFT_STAT_drop_filter;
+		return;
 	}
+	skb->dev = NULL;
 	spin_lock_bh(&q->lock);
-	if (weft_sk(sk)->rx_dead)
-		why = WEFT_STAT_drop_port;
-	else if (!has_buffer(sk))
-		why = WEFT_STAT_drop_rcvbuf;
-	else if (!weft_rmem_may(sk, skb->truesize))
-		why = WEFT_STAT_drop_memory;
-	if (why == WEFT_STATS) {
-		skb->dev = NULL;
-		weft_rmem_charge(sk, skb->truesize);
-		weft_sk(sk)->rx_bytes += skb->len;
-		weft_sk(sk)->rx_records++;
-		sock_skb_set_dropcount(sk, skb);
-		__skb_queue_tail(q, skb);
-		tell = weft_pause_tells(sk);
-	} else {
+	why = why_not_queued(sk, skb->truesize);
+	if (why == WEFT_STATS)
+		tell = add_dgram(sk, skb);
+	else
 		atomic_inc(&sk->sk_drops);
-	}
 	spin_unlock_bh(&q->lock);
 	if (tell)
 		sk->sk_data_ready(sk);
 	if (why != WEFT_STATS)
 		weft_drop(weft_sock_net(sk), skb, why);
-	return why;
 }
 
 static void name_sender(struct sk_buff *skb, const struct in6_addr *from,
@@ -80,30 +96,6 @@ static void name_sender(struct sk_buff *skb, const struct in6_addr *from,
 		.port = port,
 		.scope = scope,
 	};
-}
-
-/* Bytes in pages, in an skb that the receiver has read, or a new one. */
-static struct sk_buff *make_paged(struct sock *sk, struct sock *peer,
-				  struct msghdr *msg, size_t len, int *err)
-{
-	struct weft_pieces pieces __uninitialized;
-	struct sk_buff *skb;
-
-	*err = weft_pieces_fill(sk, &pieces, &msg->msg_iter, len, -1);
-	if (*err)
-		return NULL;
-	skb = weft_pool_skb(peer) ?: alloc_skb(0, GFP_KERNEL);
-	if (!skb) {
-		*err = -ENOBUFS;
-		weft_pieces_drop(&pieces);
-		return NULL;
-	}
-	/* A filter may look behind any header: let that be the payload. */
-	skb_reset_mac_header(skb);
-	skb_reset_network_header(skb);
-	skb_reset_transport_header(skb);
-	weft_pieces_into(&pieces, skb);
-	return skb;
 }
 
 /* Tell the sender that nobody has the port; the ports are turned round. */
@@ -129,6 +121,13 @@ static void was_not_taken(struct sock *sk)
 		return;
 	WRITE_ONCE(sk->sk_err, ECONNREFUSED);
 	sk_error_report(sk);
+}
+
+/* Nobody on this node has the port. */
+static void nobody_is_there(struct sock *sk)
+{
+	weft_drop(weft_sock_net(sk), NULL, WEFT_STAT_drop_port);
+	was_not_taken(sk);
 }
 
 /* RESET of a datagram: the connected socket that sent it has an error. */
@@ -206,6 +205,8 @@ static int find_peer(struct sock *sk, struct target *to)
 		to->node = wsk->peer_addr;
 		to->port = wsk->peer_port;
 		to->scope = wsk->scope;
+		to->found = wsk->found;
+		to->found_at = wsk->found_at;
 	} while (read_seqcount_retry(&wsk->peer_seq, seq));
 	return state == TCP_ESTABLISHED ? 0 : -EDESTADDRREQ;
 }
@@ -216,8 +217,10 @@ static int find_target(struct sock *sk, struct msghdr *msg, struct target *to)
 	struct sockaddr_weft sw;
 	int err;
 
-	if (!msg->msg_name)
+	to->is_peer = !msg->msg_name;
+	if (to->is_peer)
 		return find_peer(sk, to);
+	to->found = NULL;
 	err = weft_addr_read(sk, msg->msg_name, msg->msg_namelen, &sw);
 	if (err)
 		return err;
@@ -269,18 +272,195 @@ static struct sk_buff *make_dgram(struct sock *sk, struct msghdr *msg,
 	return skb;
 }
 
+/* What an unbound sender of this node is called. */
+static struct in6_addr local_name(const struct sock *sk, const struct target *to)
+{
+	const struct in6_addr *addr = &weft_sk(sk)->addr;
+
+	return ipv6_addr_any(addr) ? to->node : *addr;
+}
+
 /*
- * A small one that stays on the node: the receiver alone is charged for it, and
- * without room there it goes at once.
+ * Is what find_peer() knew still so? A socket that was bound to a device since
+ * gets nothing over this road. RCU.
  */
-static struct sk_buff *make_local(struct sock *sk, struct sock *peer,
-				  struct msghdr *msg, size_t len, int *err)
+static bool is_known(const struct target *to, u64 version)
+{
+	return to->found && to->found_at == version &&
+	       !READ_ONCE(to->found->sk_bound_dev_if);
+}
+
+/* Whom the connected peer's name led to, for the next datagram. */
+static void remember(struct sock *sk, const struct target *to,
+		     struct sock *found, u64 version)
+{
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+	struct weft_sock *wsk = weft_sk(sk);
+
+	spin_lock_bh(&q->lock);
+	if (wsk->peer_port == to->port &&
+	    ipv6_addr_equal(&wsk->peer_addr, &to->node)) {
+		write_seqcount_begin(&wsk->peer_seq);
+		wsk->found = found;
+		wsk->found_at = version;
+		write_seqcount_end(&wsk->peer_seq);
+	}
+	spin_unlock_bh(&q->lock);
+}
+
+/* The receiver on this node, or NULL; RCU. */
+static struct sock *find_receiver(struct sock *sk, const struct target *to)
+{
+	struct weft_net *wn = weft_sock_net(sk);
+	u64 version = weft_port_version(wn);
+	struct in6_addr from;
+	struct sock *peer;
+
+	if (is_known(to, version))
+		return to->found;
+	from = local_name(sk, to);
+	peer = weft_port_find(wn, true, &to->node, to->port, &from,
+			      weft_sk(sk)->port, 0);
+	if (peer && to->is_peer && weft_port_is_single(wn, to->port))
+		remember(sk, to, peer, version);
+	return peer;
+}
+
+/* Before its receiver gets it; @paged: see struct weft_dgram_cb. */
+static void name_local(struct sock *sk, struct sock *peer,
+		       const struct target *to, struct sk_buff *skb, bool paged)
+{
+	struct in6_addr from = local_name(sk, to);
+
+	name_sender(skb, &from, weft_sk(sk)->port, 0);
+	weft_dgram_cb(skb)->paged = paged;
+	if (sock_flag(peer, SOCK_RCVTSTAMP))
+		__net_timestamp(skb);
+	weft_count(weft_sock_net(sk), WEFT_STAT_local_bytes, skb->len);
+}
+
+/*
+ * A small one that stays on the node. The receiver alone is charged for it, and
+ * without room there it goes at once. It is in pages, in an skb that the
+ * receiver has read, or in a new one.
+ */
+struct local {
+	struct sock		*sk;
+	const struct target	*to;
+	struct sk_buff		*spare;
+	struct weft_pieces	pieces;
+};
+
+static void into_skb(struct local *l, struct sock *peer, struct sk_buff *skb)
+{
+	/* A filter may look behind any header: let that be the payload. */
+	skb_reset_mac_header(skb);
+	skb_reset_network_header(skb);
+	skb_reset_transport_header(skb);
+	weft_pieces_into(&l->pieces, skb);
+	/* Until here its cb is that of pieces. */
+	name_local(l->sk, peer, l->to, skb, true);
+}
+
+static struct sk_buff *take_skb(struct local *l, struct sock *peer)
+{
+	struct sk_buff *skb = l->spare ?: weft_pool_skb(peer);
+
+	l->spare = NULL;
+	return skb;
+}
+
+/* A program of the user's runs without the lock, unless it comes meanwhile. */
+static int queue_filtered(struct local *l, struct sock *peer)
+{
+	struct sk_buff_head *q = &peer->sk_receive_queue;
+	struct sk_buff *skb;
+
+	spin_lock_bh(&q->lock);
+	skb = take_skb(l, peer);
+	spin_unlock_bh(&q->lock);
+	if (!skb)
+		return -EAGAIN;
+	into_skb(l, peer, skb);
+	queue_dgram(peer, skb);
+	return 0;
+}
+
+/* All under one hold of the lock; -EAGAIN when it takes a spare skb. RCU. */
+static int queue_pieces(struct local *l, struct sock *peer)
+{
+	struct sk_buff_head *q = &peer->sk_receive_queue;
+	struct sk_buff *skb;
+	enum weft_stat why;
+	bool tell = false;
+
+	if (rcu_access_pointer(peer->sk_filter))
+		return queue_filtered(l, peer);
+	spin_lock_bh(&q->lock);
+	skb = take_skb(l, peer);
+	if (!skb) {
+		spin_unlock_bh(&q->lock);
+		return -EAGAIN;
+	}
+	into_skb(l, peer, skb);
+	why = why_not_queued(peer, skb->truesize);
+	if (why == WEFT_STATS && sk_filter(peer, skb))
+		why = WEFT_STAT_drop_filter;
+	if (why == WEFT_STATS)
+		tell = add_dgram(peer, skb);
+	else if (why != WEFT_STAT_drop_filter)
+		atomic_inc(&peer->sk_drops);
+	spin_unlock_bh(&q->lock);
+	if (tell)
+		peer->sk_data_ready(peer);
+	if (why != WEFT_STATS)
+		weft_drop(weft_sock_net(peer), skb, why);
+	return 0;
+}
+
+static int offer(struct local *l)
+{
+	struct sock *peer;
+	int err = 0;
+
+	rcu_read_lock();
+	peer = find_receiver(l->sk, l->to);
+	if (peer)
+		err = queue_pieces(l, peer);
+	else
+		nobody_is_there(l->sk);
+	rcu_read_unlock();
+	return err;
+}
+
+static int send_small(struct sock *sk, struct msghdr *msg, size_t len,
+		      const struct target *to)
+{
+	struct local l __uninitialized;
+	int err;
+
+	err = weft_pieces_fill(sk, &l.pieces, &msg->msg_iter, len, -1);
+	if (err)
+		return err;
+	l.sk = sk;
+	l.to = to;
+	l.spare = NULL;
+	err = offer(&l);
+	if (err == -EAGAIN) {
+		l.spare = alloc_skb(0, GFP_KERNEL);
+		err = l.spare ? offer(&l) : -ENOBUFS;
+	}
+	consume_skb(l.spare);
+	weft_pieces_drop(&l.pieces);
+	return err;
+}
+
+/* The same in memory of its own. */
+static struct sk_buff *make_local(struct sock *sk, struct msghdr *msg,
+				  size_t len, int *err)
 {
 	struct sk_buff *skb;
 
-	/* Whoever must not enter file systems would write into sk's own page. */
-	if (len <= PAGE_SIZE && sk->sk_allocation == GFP_KERNEL)
-		return make_paged(sk, peer, msg, len, err);
 	if (len > SKB_MAX_HEAD(0))
 		return make_dgram(sk, msg, len, err);
 	skb = alloc_skb(len, sk->sk_allocation);
@@ -295,35 +475,27 @@ static struct sk_buff *make_local(struct sock *sk, struct sock *peer,
 static int send_local(struct sock *sk, struct msghdr *msg, size_t len,
 		      const struct target *to)
 {
-	struct weft_sock *wsk = weft_sk(sk);
-	struct in6_addr from = wsk->addr;
 	struct sk_buff *skb;
 	struct sock *peer;
-	bool paged;
-	int err = 0;
+	int err;
 
-	if (ipv6_addr_any(&from))
-		from = to->node;
-	peer = weft_port_lookup(weft_sock_net(sk), true, &to->node, to->port,
-				&from, wsk->port, 0);
-	if (!peer) {
-		weft_drop(weft_sock_net(sk), NULL, WEFT_STAT_drop_port);
-		was_not_taken(sk);
-		return 0;
-	}
-	skb = make_local(sk, peer, msg, len, &err);
-	if (skb) {
-		/* Until here its cb is that of pieces. */
-		paged = !skb_headlen(skb);
-		name_sender(skb, &from, wsk->port, 0);
-		weft_dgram_cb(skb)->paged = paged;
-		if (sock_flag(peer, SOCK_RCVTSTAMP))
-			__net_timestamp(skb);
-		weft_count(weft_sock_net(sk), WEFT_STAT_local_bytes, len);
+	/* Whoever must not enter file systems would write into sk's own page. */
+	if (len <= PAGE_SIZE && sk->sk_allocation == GFP_KERNEL)
+		return send_small(sk, msg, len, to);
+	skb = make_local(sk, msg, len, &err);
+	if (!skb)
+		return err;
+	rcu_read_lock();
+	peer = find_receiver(sk, to);
+	if (peer) {
+		name_local(sk, peer, to, skb, false);
 		queue_dgram(peer, skb);
+	} else {
+		nobody_is_there(sk);
+		kfree_skb(skb);
 	}
-	sock_put(peer);
-	return err;
+	rcu_read_unlock();
+	return 0;
 }
 
 static int send_wire(struct sock *sk, struct msghdr *msg, size_t len,
@@ -423,15 +595,30 @@ static bool has_ended(const struct sock *sk)
 }
 
 /*
+ * What was read before goes to the pool, which may be full: then it is the
+ * caller's, to be freed without the lock.
+ */
+static struct sk_buff *give_spent(struct sock *sk)
+{
+	struct sk_buff *skb;
+
+	if (!READ_ONCE(weft_sk(sk)->spent))
+		return NULL;
+	skb = xchg(&weft_sk(sk)->spent, NULL);
+	return skb && !weft_pool_keep_one(sk, skb) ? skb : NULL;
+}
+
+/*
  * Take the first, or with MSG_PEEK a reference to it. Where there is none, and the
  * reader will sleep, the next wakes it.
  */
 static struct sk_buff *take_dgram(struct sock *sk, int flags, bool sleeps)
 {
 	struct sk_buff_head *q = &sk->sk_receive_queue;
-	struct sk_buff *skb;
+	struct sk_buff *skb, *spent;
 
 	spin_lock_bh(&q->lock);
+	spent = give_spent(sk);
 	skb = skb_peek(q);
 	if (skb && flags & MSG_PEEK) {
 		refcount_inc(&skb->users);
@@ -446,6 +633,7 @@ static struct sk_buff *take_dgram(struct sock *sk, int flags, bool sleeps)
 		weft_sk(sk)->rx_wanted = true;
 	}
 	spin_unlock_bh(&q->lock);
+	consume_skb(spent);
 	return skb;
 }
 
@@ -499,7 +687,7 @@ static struct sk_buff *wait_dgram(struct sock *sk, int flags, int *err)
 	return skb;
 }
 
-/* Is it as make_paged() made it, and nobody else's? */
+/* Is it as into_skb() made it, and nobody else's? */
 static bool is_reusable(const struct sk_buff *skb)
 {
 	return weft_dgram_cb((struct sk_buff *)skb)->paged &&
@@ -508,14 +696,16 @@ static bool is_reusable(const struct sk_buff *skb)
 	       skb->truesize - skb->len == SKB_TRUESIZE(skb_end_offset(skb));
 }
 
-/* It was read; takes skb. */
+/* It was read; takes skb. The next reading gives it to the pool. */
 static void recycle(struct sock *sk, struct sk_buff *skb)
 {
 	if (is_reusable(skb)) {
 		weft_pool_prepare(sk);
-		skb->tstamp = 0;
-		if (weft_pool_keep_one(sk, skb))
-			return;
+		if (READ_ONCE(weft_sk(sk)->pool)) {
+			skb->tstamp = 0;
+			weft_pool_strip(skb);
+			skb = xchg(&weft_sk(sk)->spent, skb);
+		}
 	}
 	consume_skb(skb);
 }
@@ -571,6 +761,7 @@ static void set_peer(struct sock *sk, const struct target *to)
 	write_seqcount_begin(&wsk->peer_seq);
 	WRITE_ONCE(sk->sk_state, TCP_CLOSE);
 	wsk->peer_port = 0;
+	wsk->found = NULL;
 	if (to) {
 		wsk->peer_addr = to->node;
 		wsk->peer_port = to->port;
@@ -580,6 +771,7 @@ static void set_peer(struct sock *sk, const struct target *to)
 	}
 	write_seqcount_end(&wsk->peer_seq);
 	spin_unlock_bh(&q->lock);
+	weft_port_changed(weft_sock_net(sk));
 }
 
 int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to)

@@ -137,7 +137,7 @@ static bool append_tail(struct sock *peer, struct weft_pieces *pieces)
 static int append_new(struct sock *peer, struct weft_pieces *pieces,
 		      struct sk_buff **spare)
 {
-	struct sk_buff *skb = *spare ?: weft_pool_skb_locked(peer);
+	struct sk_buff *skb = *spare ?: weft_pool_skb(peer);
 
 	if (!skb)
 		return -EAGAIN;

@@ -73,6 +73,7 @@ struct weft_bucket {
  * @links: enabled devices by ifindex (link.c); RTNL writes, RCU reads
  * @notifier: of the namespace's devices
  * @exiting: no node is made any more; @nodes_lock
+ * @ports_version: of the datagram sockets in @ports; see weft_port_version()
  * @ports: bound sockets (port.c)
  * @flows: wire connections (conn.c)
  * @socks: all sockets, for /proc/net/weft, by their place in memory
@@ -115,6 +116,7 @@ struct weft_net {
 	struct notifier_block	notifier;
 	char			*devices;
 
+	atomic64_t		ports_version;
 	struct rhltable		ports;
 	struct rhashtable	flows;
 	spinlock_t		ports_lock;

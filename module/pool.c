@@ -61,6 +61,14 @@ static spinlock_t *queue_lock(struct sock *sk)
 	return &sk->sk_receive_queue.lock;
 }
 
+/* @skb has no bytes. */
+static void keep_skb(struct weft_pool *pool, struct sk_buff *skb)
+{
+	skb->next = pool->skbs;
+	pool->skbs = skb;
+	pool->nr_skbs++;
+}
+
 static void free_pool(struct weft_pool *pool)
 {
 	struct sk_buff *skb;
@@ -79,10 +87,14 @@ static void free_pool(struct weft_pool *pool)
 static void detach(struct weft_pool *pool)
 {
 	struct sock *sk = pool->sk;
+	struct sk_buff *spent;
 
 	lockdep_assert_held(queue_lock(sk));
 	weft_sk(sk)->pool = NULL;
 	sk_mem_uncharge(sk, pool->charged);
+	spent = xchg(&weft_sk(sk)->spent, NULL);
+	if (spent)
+		keep_skb(pool, spent);
 }
 
 /* --- idle pools --- */
@@ -257,8 +269,7 @@ static void keep_pages(struct weft_pool *pool, struct sk_buff *skb)
 	shinfo->nr_frags = left;
 }
 
-/* As alloc_skb() made it. */
-static void keep_skb(struct weft_pool *pool, struct sk_buff *skb)
+void weft_pool_strip(struct sk_buff *skb)
 {
 	struct skb_shared_info *shinfo = skb_shinfo(skb);
 
@@ -267,9 +278,6 @@ static void keep_skb(struct weft_pool *pool, struct sk_buff *skb)
 	skb->truesize -= skb->len;
 	skb->len = 0;
 	skb->data_len = 0;
-	skb->next = pool->skbs;
-	pool->skbs = skb;
-	pool->nr_skbs++;
 }
 
 void weft_pool_keep(struct sock *sk, struct sk_buff_head *done)
@@ -286,6 +294,7 @@ void weft_pool_keep(struct sock *sk, struct sk_buff_head *done)
 		if (pool->nr_skbs < POOL_SKBS &&
 		    may_charge(pool, skb->truesize - skb->len)) {
 			__skb_unlink(skb, done);
+			weft_pool_strip(skb);
 			keep_skb(pool, skb);
 		}
 	}
@@ -293,21 +302,15 @@ void weft_pool_keep(struct sock *sk, struct sk_buff_head *done)
 
 bool weft_pool_keep_one(struct sock *sk, struct sk_buff *skb)
 {
-	struct weft_pool *pool;
-	bool kept = false;
+	struct weft_pool *pool = weft_sk(sk)->pool;
 
-	if (!READ_ONCE(weft_sk(sk)->pool))
+	lockdep_assert_held(queue_lock(sk));
+	if (!pool || pool->nr_skbs >= POOL_SKBS ||
+	    !may_charge(pool, skb->truesize))
 		return false;
-	spin_lock_bh(queue_lock(sk));
-	pool = weft_sk(sk)->pool;
-	if (pool && pool->nr_skbs < POOL_SKBS &&
-	    may_charge(pool, skb->truesize - skb->len)) {
-		pool->used = true;
-		keep_skb(pool, skb);
-		kept = true;
-	}
-	spin_unlock_bh(queue_lock(sk));
-	return kept;
+	pool->used = true;
+	keep_skb(pool, skb);
+	return true;
 }
 
 /* --- the sender --- */
@@ -320,11 +323,12 @@ static void uncharge(struct weft_pool *pool, u32 size)
 	sk_mem_charge(pool->sk, -(int)size);
 }
 
-static struct sk_buff *take_skb(struct sock *sk)
+struct sk_buff *weft_pool_skb(struct sock *sk)
 {
 	struct weft_pool *pool = weft_sk(sk)->pool;
 	struct sk_buff *skb;
 
+	lockdep_assert_held(queue_lock(sk));
 	if (!pool || !pool->skbs)
 		return NULL;
 	skb = pool->skbs;
@@ -332,24 +336,6 @@ static struct sk_buff *take_skb(struct sock *sk)
 	skb->next = NULL;
 	pool->nr_skbs--;
 	uncharge(pool, skb->truesize);
-	return skb;
-}
-
-struct sk_buff *weft_pool_skb_locked(struct sock *sk)
-{
-	lockdep_assert_held(queue_lock(sk));
-	return take_skb(sk);
-}
-
-struct sk_buff *weft_pool_skb(struct sock *sk)
-{
-	struct sk_buff *skb;
-
-	if (!READ_ONCE(weft_sk(sk)->pool))
-		return NULL;
-	spin_lock_bh(queue_lock(sk));
-	skb = take_skb(sk);
-	spin_unlock_bh(queue_lock(sk));
 	return skb;
 }
 

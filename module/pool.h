@@ -29,17 +29,17 @@ void weft_pool_prepare(struct sock *sk);
 void weft_pool_keep(struct sock *sk, struct sk_buff_head *done);
 
 /**
- * weft_pool_keep_one() - recycle a datagram, read and not charged
+ * weft_pool_keep_one() - recycle an skb without bytes or charge; queue lock held
  *
- * Return: whether the pool took it; its pages are given back then.
+ * Return: whether the pool took it.
  */
 bool weft_pool_keep_one(struct sock *sk, struct sk_buff *skb);
 
-/** weft_pool_skb() - an empty skb of @sk's pool, or NULL */
+/** weft_pool_skb() - an empty skb of @sk's pool, or NULL; queue lock held */
 struct sk_buff *weft_pool_skb(struct sock *sk);
 
-/** weft_pool_skb_locked() - the same, queue lock held */
-struct sk_buff *weft_pool_skb_locked(struct sock *sk);
+/** weft_pool_strip() - an skb of pages alone becomes as alloc_skb() made it */
+void weft_pool_strip(struct sk_buff *skb);
 
 /** weft_pool_page() - a page of @sk's pool with its reference, or NULL */
 struct page *weft_pool_page(struct sock *sk);

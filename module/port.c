@@ -111,6 +111,8 @@ static int insert_port(struct weft_net *wn, struct sock *sk,
 		wsk->port = 0;
 		return err;
 	}
+	if (weft_is_dgram(sk))
+		weft_port_changed(wn);
 	/* Pairs with prepare() of dgram.c: then the name is there to be read. */
 	smp_store_release(&wsk->hashed, true);
 	count_bound(wn, port, 1);
@@ -165,6 +167,9 @@ void weft_port_unbind(struct sock *sk)
 	rhltable_remove(&wn->ports, &wsk->port_node, port_params);
 	count_bound(wn, wsk->port, -1);
 	spin_unlock_bh(&wn->ports_lock);
+	/* Before the reference is dropped: see weft_port_changed(). */
+	if (weft_is_dgram(sk))
+		weft_port_changed(wn);
 	wsk->hashed = false;
 	atomic_dec(&wn->address_users);
 }
@@ -247,18 +252,17 @@ static int score(struct weft_sock *wsk, const struct in6_addr *to,
 	return READ_ONCE(wsk->sk.sk_state) == TCP_LISTEN ? points : -1;
 }
 
-struct sock *weft_port_lookup(struct weft_net *wn, bool dgram,
-			      const struct in6_addr *to, u16 port,
-			      const struct in6_addr *from, u16 from_port,
-			      int dif)
+struct sock *weft_port_find(struct weft_net *wn, bool dgram,
+			    const struct in6_addr *to, u16 port,
+			    const struct in6_addr *from, u16 from_port,
+			    int dif)
 {
 	u32 key = port_key(dgram, port);
 	struct rhlist_head *list, *pos;
-	struct weft_sock *wsk;
 	struct sock *best = NULL;
+	struct weft_sock *wsk;
 	int points = -1;
 
-	rcu_read_lock();
 	list = rhltable_lookup(&wn->ports, &key, port_params);
 	rhl_for_each_entry_rcu(wsk, pos, list, port_node) {
 		int own = score(wsk, to, from, from_port, dif);
@@ -268,8 +272,33 @@ struct sock *weft_port_lookup(struct weft_net *wn, bool dgram,
 			best = &wsk->sk;
 		}
 	}
-	if (best && !refcount_inc_not_zero(&best->sk_refcnt))
-		best = NULL;
-	rcu_read_unlock();
 	return best;
+}
+
+struct sock *weft_port_lookup(struct weft_net *wn, bool dgram,
+			      const struct in6_addr *to, u16 port,
+			      const struct in6_addr *from, u16 from_port,
+			      int dif)
+{
+	struct sock *sk;
+
+	rcu_read_lock();
+	sk = weft_port_find(wn, dgram, to, port, from, from_port, dif);
+	if (sk && !refcount_inc_not_zero(&sk->sk_refcnt))
+		sk = NULL;
+	rcu_read_unlock();
+	return sk;
+}
+
+bool weft_port_is_single(struct weft_net *wn, u16 port)
+{
+	u32 key = port_key(true, port);
+	struct rhlist_head *list;
+	bool single;
+
+	rcu_read_lock();
+	list = rhltable_lookup(&wn->ports, &key, port_params);
+	single = list && !rcu_access_pointer(list->next);
+	rcu_read_unlock();
+	return single;
 }

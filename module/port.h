@@ -3,11 +3,13 @@
 #ifndef WEFT_PORT_H
 #define WEFT_PORT_H
 
+#include <linux/atomic.h>
 #include <linux/in6.h>
 #include <linux/types.h>
 
+#include "net.h"
+
 struct sock;
-struct weft_net;
 
 #define WEFT_PORT_EPHEMERAL_MIN	32768
 #define WEFT_PORT_EPHEMERAL_MAX	60999
@@ -56,5 +58,44 @@ struct sock *weft_port_lookup(struct weft_net *wn, bool dgram,
 			      const struct in6_addr *to, u16 port,
 			      const struct in6_addr *from, u16 from_port,
 			      int dif);
+
+/** weft_port_find() - the same without a reference; RCU */
+struct sock *weft_port_find(struct weft_net *wn, bool dgram,
+			    const struct in6_addr *to, u16 port,
+			    const struct in6_addr *from, u16 from_port,
+			    int dif);
+
+/**
+ * weft_port_version() - changes whenever a datagram may find another socket,
+ * but for devices that sockets are bound to
+ *
+ * What weft_port_find() gave after it was read is what it would give again, and
+ * may be used under RCU, as long as it is the same; see weft_port_is_single().
+ */
+static inline u64 weft_port_version(struct weft_net *wn)
+{
+	/* Pairs with weft_port_changed(). */
+	return atomic64_read_acquire(&wn->ports_version);
+}
+
+/**
+ * weft_port_changed() - called after a change of bound datagram sockets
+ *
+ * And before one that left drops its reference: then a grace period covers all
+ * that saw the version before.
+ */
+static inline void weft_port_changed(struct weft_net *wn)
+{
+	/* Pairs with weft_port_version(). */
+	atomic64_inc_return_release(&wn->ports_version);
+}
+
+/**
+ * weft_port_is_single() - is one socket alone bound to this port of datagrams?
+ *
+ * Then nothing but the version decides whether that socket is found: between
+ * several, their devices do as well.
+ */
+bool weft_port_is_single(struct weft_net *wn, u16 port);
 
 #endif /* WEFT_PORT_H */

@@ -63,7 +63,7 @@ struct weft_keep_opts {
  * @peer_port: 0 while not connected; Own
  * @scope: interface index given with @peer_addr
  * @peer_seq: of a DGRAM, which may be connected anew while it sends: of the
- *	three and sk_state; Queue, read without
+ *	three, sk_state, @found and @found_at; Queue, read without
  * @road: Own, constant once sk_state is TCP_ESTABLISHED
  * @inet6: answers addresses in AF_INET6 form; never changes
  * @hashed: in the port table
@@ -75,6 +75,9 @@ struct weft_keep_opts {
  * @nodelay: TCP_NODELAY: small writes are not held; Own
  * @refuses_early: WEFT_EARLY_DATA is 0: a listener, and the children that it
  *	gets, take no bytes from OPEN; Own
+ * @rx_seldom: the reader pauses (pause.c): whoever sleeps is woken only when
+ *	much waits; the reader sets it, looked at under Queue
+ * @answers: something was sent since the reader slept; a hint
  * @cc: WEFT_CONGESTION, or the namespace's; Own
  * @keep: how an idle or silent peer is dealt with; Own
  * @max_message: largest message we take; set when connected
@@ -101,9 +104,6 @@ struct weft_keep_opts {
  * @rx_dead: we take no more: closed, or no longer listening; Queue
  * @rx_wanted: LOCAL and DGRAM: a reader sleeps, or is about to, since it has
  *	nothing more; whoever queues bytes clears it and wakes; Queue
- * @rx_seldom: the reader pauses (pause.c): whoever sleeps is woken only when
- *	much waits; the reader sets it, looked at under Queue
- * @answers: something was sent since the reader slept; a hint
  * @pause_in: sleeps until the next is a pause; reader's, a hint
  * @pause_step: as many come after the next pause that was in vain; as above
  * @pause_from: @rx_records when the pause began; as above
@@ -111,7 +111,13 @@ struct weft_keep_opts {
  * @tell: LOCAL: the peer is to be told of what we queued; Own
  * @made_room: LOCAL: what we read made room for the peer; Own
  * @reads: skbs that were read without a pool; Own
- * @pool: LOCAL: recycled pages and skbs for the peer to use, or NULL; Queue
+ * @found: DGRAM: who got the last to the connected peer, or NULL. No reference: to
+ *	be followed under RCU alone, while weft_port_version() is @found_at; written
+ *	by senders as well, as @peer_seq says
+ * @found_at: that version
+ * @spent: DGRAM: an skb that was read, for the pool to have at the next reading;
+ *	without bytes and without a charge; taken and left by xchg()
+ * @pool: LOCAL and DGRAM: recycled pages and skbs for the peer to use, or NULL; Queue
  *
  * @accept_q: LISTEN: children not accepted yet, each with a reference; Queue.
  *	In the place of @pool, so each is looked at in its own state only
@@ -136,6 +142,8 @@ struct weft_sock {
 	bool			corked;
 	bool			nodelay;
 	bool			refuses_early;
+	bool			rx_seldom;
+	bool			answers;
 	const struct weft_cc_ops *cc;
 	struct weft_keep_opts	keep;
 	u32			max_message;
@@ -163,11 +171,12 @@ struct weft_sock {
 	bool			tell;
 	bool			made_room;
 	u8			reads;
-	bool			rx_seldom;
-	bool			answers;
 	u16			pause_in;
 	u16			pause_step;
 	u32			pause_from;
+	struct sock		*found;
+	u64			found_at;
+	struct sk_buff		*spent;
 
 	union {
 		struct list_head	accept_q;

@@ -4,6 +4,8 @@
  *
  * weft-cflags: -pthread
  */
+#include <linux/filter.h>
+
 #include "weft_test.h"
 
 /* UDP over IPv6: 65535 less its header; weft's contract says 65,000. */
@@ -428,6 +430,161 @@ TEST_F(dgram, connecting_anew_while_it_sends)
 	EXPECT_MESSAGE(self->b, "x");
 	EXPECT_MESSAGE(c, "x");
 	close(c);
+}
+
+/* A connected sender knows its receiver from the last time; another is there now. */
+TEST_F(dgram, who_has_the_port_now_gets_it)
+{
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	ASSERT_EQ(3, send(self->a, "one", 3, 0));
+	ASSERT_EQ(3, send(self->a, "two", 3, 0));
+	EXPECT_MESSAGE(self->b, "one");
+	EXPECT_MESSAGE(self->b, "two");
+	close(self->b);
+	self->b = end_socket(END_B, SOCK_DGRAM);
+	ASSERT_EQ(0, bind_to(self->b, &self->addr_b));
+	ASSERT_EQ(5, send(self->a, "three", 5, 0));
+	EXPECT_MESSAGE(self->b, "three");
+	EXPECT_EQ(EAGAIN, ERR(recv(self->b, (char[8]){}, 8, MSG_DONTWAIT)));
+}
+
+TEST_F(dgram, who_has_left_gets_it_no_more)
+{
+	int i;
+
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(3, send(self->a, "one", 3, 0));
+		EXPECT_MESSAGE(self->b, "one");
+	}
+	close(self->b);
+	self->b = -1;
+	ASSERT_EQ(4, send(self->a, "lost", 4, 0));
+	ASSERT_EQ(POLLERR, wait_events(self->a, POLLERR) & POLLERR);
+	EXPECT_EQ(ECONNREFUSED, ERR(SEND(self->a, "x")));
+}
+
+/* A filter that comes after the first datagrams sees the next: odd ones pass. */
+TEST_F(dgram, who_filters_gets_what_passes)
+{
+	struct sock_filter odd[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, ~0U),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog fprog = { .len = ARRAY_SIZE(odd), .filter = odd };
+	int i;
+
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(4, send(self->a, "even", 4, 0));
+		EXPECT_MESSAGE(self->b, "even");
+	}
+	ASSERT_EQ(0, setsockopt(self->b, SOL_SOCKET, SO_ATTACH_FILTER, &fprog,
+				sizeof(fprog)));
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(4, send(self->a, "lost", 4, 0));
+		ASSERT_EQ(3, send(self->a, "odd", 3, 0));
+		EXPECT_MESSAGE(self->b, "odd");
+	}
+}
+
+static int reusing_socket(enum end end)
+{
+	int fd = end_socket(end, SOCK_DGRAM);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	return fd;
+}
+
+/* One that is connected to the sender suits it better than one that is not. */
+TEST_F(dgram, who_suits_better_gets_it_from_then_on)
+{
+	int c = reusing_socket(END_B);
+
+	close(self->b);
+	self->b = reusing_socket(END_B);
+	ASSERT_EQ(0, bind_to(self->b, &self->addr_b));
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	ASSERT_EQ(3, send(self->a, "one", 3, 0));
+	EXPECT_MESSAGE(self->b, "one");
+	ASSERT_EQ(0, bind_to(c, &self->addr_b));
+	ASSERT_EQ(0, connect_to(c, &self->addr_a));
+	ASSERT_EQ(3, send(self->a, "two", 3, 0));
+	EXPECT_MESSAGE(c, "two");
+	close(c);
+	ASSERT_EQ(5, send(self->a, "three", 5, 0));
+	EXPECT_MESSAGE(self->b, "three");
+}
+
+TEST_F(dgram, who_turned_to_another_gets_it_no_more)
+{
+	struct addr addr_c;
+	int c = bound_socket(END_A, SOCK_DGRAM, &addr_c);
+
+	ASSERT_LE(0, c);
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	ASSERT_EQ(3, send(self->a, "one", 3, 0));
+	EXPECT_MESSAGE(self->b, "one");
+	ASSERT_EQ(0, connect_to(self->b, &addr_c));
+	ASSERT_EQ(4, send(self->a, "lost", 4, 0));
+	ASSERT_EQ(3, send_to(c, "two", 3, &self->addr_b));
+	EXPECT_MESSAGE(self->b, "two");
+	EXPECT_EQ(EAGAIN, ERR(recv(self->b, (char[8]){}, 8, MSG_DONTWAIT)));
+	close(c);
+}
+
+struct guests {
+	struct addr addr;
+	volatile bool stop;
+};
+
+/* Sockets that have the port one after the other, as fast as they can. */
+static long call_come_and_go(void *arg)
+{
+	struct guests *guests = arg;
+	unsigned int n = 0;
+	int fd;
+
+	while (!guests->stop) {
+		fd = end_socket(END_B, SOCK_DGRAM);
+		if (fd < 0 || bind_to(fd, &guests->addr))
+			return -1;
+		recv(fd, (char[8]){}, 8, MSG_DONTWAIT);
+		close(fd);
+		n++;
+	}
+	return n;
+}
+
+/* What was under way may come to whoever is there; the last of them is found. */
+TEST_F(dgram, receivers_come_and_go_while_it_sends)
+{
+	struct guests guests = { .addr = self->addr_b };
+	struct task task = {};
+	int n, failed = 0;
+	char got[8];
+
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	close(self->b);
+	ASSERT_EQ(0, task_start(&task, call_come_and_go, &guests));
+	for (n = 0; n < 20000; n++)
+		failed += send(self->a, "x", 1, 0) != 1 &&
+			  errno != ECONNREFUSED;
+	guests.stop = true;
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_LT(0, task.result);
+	EXPECT_EQ(0, failed);
+	self->b = end_socket(END_B, SOCK_DGRAM);
+	ASSERT_EQ(0, bind_to(self->b, &self->addr_b));
+	/* There may have been no room for one. */
+	do {
+		while (send(self->a, "last", 4, 0) != 4)
+			ASSERT_EQ(ECONNREFUSED, errno);
+		n = recv_one(self->b, got, sizeof(got));
+	} while (n == 1);
+	EXPECT_EQ(4, n);
 }
 
 TEST_F(dgram, shutdown_of_unconnected_is_ENOTCONN)
