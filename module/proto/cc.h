@@ -34,9 +34,11 @@
  * @rate: at which bytes arrived of late, bytes/s, 0 where it says nothing
  * @prior_delivered: @delivered when what it tells of was sent
  * @rtt_ns: round-trip time, 0 when it tells none
+ * @srtt_ns: smoothed round-trip time
  * @late_ns: how long ago what it tells of and others overtook was sent, added
  *	up: @rtt_ns is the time of those that overtake
  * @nr_late: of these
+ * @shuffled: it shows that the path changes the order of packets
  * @rate_limited: the program, not the path, set @rate
  * @limited: @cwnd (or the pace) was what held the flow back
  */
@@ -50,8 +52,10 @@ struct weft_cc_ack {
 	u64	rate;
 	u64	prior_delivered;
 	u64	rtt_ns;
+	u64	srtt_ns;
 	u64	late_ns;
 	u32	nr_late;
+	bool	shuffled;
 	bool	rate_limited;
 	bool	limited;
 };
@@ -131,12 +135,17 @@ struct weft_delay {
  * @full_bw: rate that start-up, or UP, must beat
  * @min_rtt_ns: least round-trip time of late, 0 before any
  * @min_at_ns: when that was last seen
+ * @own_ns: least mean of a round of late, 0 before any; note "Shuffle"
+ * @own_at_ns: when that was last seen
  * @look_rtt_ns: EMPTY, LOOK: least round-trip time since, 0 before any
  * @round_end: @delivered that ends this round trip
+ * @round_at_ns: when this round began
  * @round_rtt_ns: least round-trip time in this round, 0 before any
  * @last_rtt_ns: of the round before
+ * @mean_rtt_ns: mean of that
  * @sum_rtt_ns: of all round-trip times in this round
  * @nr_rtt: of them
+ * @last_nr_rtt: of the round before
  * @spread_ns: by how much the mean of a round is above its least
  * @lost: bytes lost before losses were last judged
  * @known: bytes lost or delivered before that
@@ -149,6 +158,9 @@ struct weft_delay {
  * @rounds: ended in this phase
  * @stalled: rounds of start-up without growth
  * @regrows: a timeout closed the window, and it is not open again
+ * @shuffled: packets go several ways, or did before the last LOOK
+ * @shuffles: rounds since that showed it
+ * @overtaken: packets overtook others in this round
  * @spin: what makes cycles of several flows differ
  */
 struct weft_rate {
@@ -156,16 +168,21 @@ struct weft_rate {
 	u64	full_bw;
 	u64	min_rtt_ns;
 	u64	min_at_ns;
+	u64	own_ns;
+	u64	own_at_ns;
 	u64	look_rtt_ns;
 	u64	round_end;
+	u64	round_at_ns;
 	u64	round_rtt_ns;
 	u64	last_rtt_ns;
+	u64	mean_rtt_ns;
 	u64	sum_rtt_ns;
 	u64	spread_ns;
 	u64	lost;
 	u64	known;
 	u64	phase_ns;
 	u32	nr_rtt;
+	u32	last_nr_rtt;
 	u32	ceiling;
 	u32	cwnd_before;
 	u16	lossy;
@@ -174,6 +191,9 @@ struct weft_rate {
 	u8	rounds;
 	u8	stalled;
 	bool	regrows;
+	bool	shuffled;
+	u8	shuffles;
+	bool	overtaken;
 	u8	spin;
 };
 

@@ -29,6 +29,15 @@
  * round-trip time for an age lets its part of the queue run empty, and looks.
  * Others see by their own times that the queue is short, and look an age later,
  * as it does: soon all do so together, and it does run empty.
+ *
+ * Note "Shuffle": where packets go several ways, the least round-trip time is that
+ * of the few that went the shortest way both times, and what is under way is by the
+ * mean. So once a flow has seen, in two rounds, that packets overtake others and
+ * take far less time than the mean, the path's own time is the least mean of a
+ * round, less the usual spread; a queue shows in the mean; and a round is no shorter
+ * than the smoothed round-trip time, for one swift packet would end it. A mean, too,
+ * has an age, a longer one. Jitter alone, whose least time is not far from its
+ * mean, is none of this: the spread does for it.
  */
 #include <linux/math64.h>
 #include <linux/minmax.h>
@@ -69,6 +78,9 @@ static const u16 window_gain[] = {
 /* The least round-trip time is looked for when it was not seen for so long. */
 #define AGE_NS		(1000 * WEFT_NS_PER_MS)
 #define AGE_ROUNDS	25
+/* The same where packets go several ways, in ages; so many rounds tell that. */
+#define SHUFFLED_AGES	3
+#define SHUFFLES_MIN	2
 #define EMPTY_MAX_NS	(200 * WEFT_NS_PER_MS)
 
 /* Of so many segments: more than a sixth lost is no accident of the link. */
@@ -88,6 +100,9 @@ static const u16 window_gain[] = {
 #define SLACK_NS	(1 * WEFT_NS_PER_MS)
 #define SLACK_PARTS	8
 
+/* A mean of fewer round-trip times says little. */
+#define MEAN_MIN	8
+
 #define SPREAD_MAX_NS	(20 * WEFT_NS_PER_MS)
 
 static u64 rate_of(const struct weft_cc *cc)
@@ -95,9 +110,14 @@ static u64 rate_of(const struct weft_cc *cc)
 	return max(cc->rate.bw[0], cc->rate.bw[1]);
 }
 
-static u64 min_rtt(const struct weft_cc *cc)
+/* The path's own time: what a round trip takes without a queue. */
+static u64 own_rtt(const struct weft_cc *cc)
 {
-	return cc->rate.min_rtt_ns;
+	const struct weft_rate *r = &cc->rate;
+
+	if (!r->shuffled)
+		return r->min_rtt_ns;
+	return max(r->min_rtt_ns, r->own_ns - min(r->own_ns, r->spread_ns));
 }
 
 static u64 scale(u64 x, u32 gain)
@@ -117,13 +137,13 @@ static u64 bytes_in(const struct weft_cc *cc, u64 ns)
 /* What is under way when the path is full and no queue stands. */
 static u64 pipe(const struct weft_cc *cc)
 {
-	return bytes_in(cc, min_rtt(cc));
+	return bytes_in(cc, own_rtt(cc));
 }
 
 /* Round-trip times above the least that are no queue. */
 static u64 slack_ns(const struct weft_cc *cc)
 {
-	return max(min_rtt(cc) / SLACK_PARTS, SLACK_NS) +
+	return max(own_rtt(cc) / SLACK_PARTS, SLACK_NS) +
 	       2 * cc->rate.spread_ns;
 }
 
@@ -131,9 +151,9 @@ static u64 slack_ns(const struct weft_cc *cc)
 static bool is_queued(const struct weft_cc *cc)
 {
 	const struct weft_rate *r = &cc->rate;
+	u64 rtt = r->shuffled ? r->mean_rtt_ns : r->last_rtt_ns;
 
-	return r->last_rtt_ns > min_rtt(cc) + min_rtt(cc) / 4 +
-				2 * slack_ns(cc);
+	return rtt > own_rtt(cc) + own_rtt(cc) / 4 + 2 * slack_ns(cc);
 }
 
 static void enter(struct weft_cc *cc, enum phase phase, u64 now)
@@ -155,6 +175,11 @@ static void note_rtt(struct weft_cc *cc, const struct weft_cc_ack *ack)
 	struct weft_rate *r = &cc->rate;
 	u64 rtt = ack->rtt_ns;
 
+	r->overtaken |= ack->shuffled;
+	if (r->shuffled && ack->shuffled && !rtt) {
+		r->sum_rtt_ns += ack->late_ns;
+		r->nr_rtt += ack->nr_late;
+	}
 	if (!rtt)
 		return;
 	if (!r->round_rtt_ns || rtt < r->round_rtt_ns)
@@ -288,7 +313,23 @@ judged:
 	r->known = known;
 }
 
-static void note_spread(struct weft_cc *cc)
+/*
+ * See note "Shuffle": did a few, in this round or the last, take far less than the
+ * mean, and overtake others? Where a queue grows quickly that is no sign.
+ */
+static void note_order(struct weft_rate *r, u64 mean)
+{
+	u64 least = r->round_rtt_ns ? r->round_rtt_ns : mean;
+
+	if (r->last_rtt_ns)
+		least = min(least, r->last_rtt_ns);
+	if (r->overtaken && 5 * least < 3 * mean && r->phase != STARTUP &&
+	    r->phase != DRAIN && r->phase != UP && r->shuffles < SHUFFLES_MIN)
+		r->shuffled |= ++r->shuffles == SHUFFLES_MIN;
+	r->overtaken = false;
+}
+
+static void note_spread(struct weft_cc *cc, u64 now)
 {
 	struct weft_rate *r = &cc->rate;
 	u64 mean, spread;
@@ -296,6 +337,13 @@ static void note_spread(struct weft_cc *cc)
 	if (!r->nr_rtt)
 		return;
 	mean = div_u64(r->sum_rtt_ns, r->nr_rtt);
+	note_order(r, mean);
+	r->mean_rtt_ns = mean;
+	r->last_nr_rtt = r->nr_rtt;
+	if (!r->own_ns || (mean <= r->own_ns && r->nr_rtt >= MEAN_MIN)) {
+		r->own_ns = mean;
+		r->own_at_ns = now;
+	}
 	spread = min(mean - min(mean, r->round_rtt_ns), SPREAD_MAX_NS);
 	/* Elsewhere the queue itself grows or falls within a round. */
 	if (r->phase == CRUISE)
@@ -315,17 +363,38 @@ static void end_look(struct weft_cc *cc, u64 now)
 		r->min_rtt_ns = r->look_rtt_ns;
 		r->min_at_ns = now;
 	}
+	if (r->last_nr_rtt >= MEAN_MIN || r->mean_rtt_ns < r->own_ns)
+		r->own_ns = r->mean_rtt_ns;
+	r->own_at_ns = now;
+	r->shuffled = r->shuffles == SHUFFLES_MIN;
+	r->shuffles = 0;
 	enter(cc, r->phase_before, now);
+}
+
+/* See note "Shuffle"; LOOK has to see the slow ones, too. */
+static bool is_round_over(const struct weft_rate *r,
+			  const struct weft_cc_ack *ack)
+{
+	u64 least = (r->phase == LOOK ? 2 : 1) * ack->srtt_ns;
+
+	return ack->prior_delivered >= r->round_end &&
+	       (!r->shuffled || ack->now - r->round_at_ns >= least);
+}
+
+static void begin_round(struct weft_rate *r, const struct weft_cc_ack *ack)
+{
+	r->round_end = ack->delivered;
+	r->round_at_ns = ack->now;
 }
 
 static void note_round(struct weft_cc *cc, const struct weft_cc_ack *ack)
 {
 	struct weft_rate *r = &cc->rate;
 
-	if (ack->prior_delivered < r->round_end)
+	if (!is_round_over(r, ack))
 		return;
-	r->round_end = ack->delivered;
-	note_spread(cc);
+	begin_round(r, ack);
+	note_spread(cc, ack->now);
 	if (r->rounds < 255 && !r->regrows)
 		r->rounds++;
 	if (r->phase == STARTUP)
@@ -342,7 +411,7 @@ static void note_round(struct weft_cc *cc, const struct weft_cc_ack *ack)
 /* How long an age is: so long that looking costs little. */
 static u64 age_ns(const struct weft_cc *cc)
 {
-	return max(AGE_NS, AGE_ROUNDS * min_rtt(cc));
+	return max(AGE_NS, AGE_ROUNDS * own_rtt(cc));
 }
 
 /*
@@ -351,9 +420,23 @@ static u64 age_ns(const struct weft_cc *cc)
  */
 static void look(struct weft_cc *cc, const struct weft_cc_ack *ack)
 {
-	cc->cwnd = cc->rate.cwnd_before;
-	cc->rate.round_end = ack->delivered;
+	struct weft_rate *r = &cc->rate;
+
+	cc->cwnd = r->cwnd_before;
+	begin_round(r, ack);
+	if (r->shuffled) {
+		r->sum_rtt_ns = 0;
+		r->nr_rtt = 0;
+	}
 	enter(cc, LOOK, ack->now);
+}
+
+static bool is_aged(const struct weft_cc *cc, u64 now)
+{
+	const struct weft_rate *r = &cc->rate;
+
+	return now - r->min_at_ns >= age_ns(cc) ||
+	       (r->shuffled && now - r->own_at_ns >= SHUFFLED_AGES * age_ns(cc));
 }
 
 static void note_age(struct weft_cc *cc, const struct weft_cc_ack *ack)
@@ -364,7 +447,7 @@ static void note_age(struct weft_cc *cc, const struct weft_cc_ack *ack)
 				  ack->now - r->phase_ns > EMPTY_MAX_NS))
 		look(cc, ack);
 	if (r->phase == EMPTY || r->phase == LOOK ||
-	    is_small(cc, ack) || ack->now - r->min_at_ns < age_ns(cc))
+	    is_small(cc, ack) || !is_aged(cc, ack->now))
 		return;
 	r->look_rtt_ns = 0;
 	r->phase_before = r->phase == STARTUP ? STARTUP : CRUISE;
@@ -421,7 +504,7 @@ static u64 least_pace(const struct weft_cc *cc)
 
 	if (r->phase != STARTUP)
 		return 1;
-	return div64_u64(first_window(cc) * WEFT_NS_PER_SEC, min_rtt(cc));
+	return div64_u64(first_window(cc) * WEFT_NS_PER_SEC, own_rtt(cc));
 }
 
 static void set_pace(struct weft_cc *cc)
@@ -430,7 +513,7 @@ static void set_pace(struct weft_cc *cc)
 	u64 bw = rate_of(cc);
 	u64 lost = bw / 1024 * r->lossy / LOSSY_ONE;
 
-	if (!bw || min_rtt(cc) < WEFT_BURST_NS / 2) {
+	if (!bw || own_rtt(cc) < WEFT_BURST_NS / 2) {
 		cc->pacing_rate = 0;
 		return;
 	}

@@ -287,6 +287,8 @@ static void tell_cc(struct weft_engine *e, u64 bytes, u64 flight, u64 now)
 		.rtt_ns = e->sample.rtt_ns,
 		.late_ns = e->sample.late_ns,
 		.nr_late = e->sample.nr_late,
+		.srtt_ns = e->rtt.srtt_ns,
+		.shuffled = e->sample.shuffled,
 		.rate_limited = e->sample.slack,
 		.limited = was_limited(e, flight),
 	};
@@ -308,6 +310,7 @@ static void progress(struct weft_engine *e, u64 bytes, u64 flight, u64 now)
 	e->small_at = 0;
 	if (weft_mss_acked(&e->seg, e->snd_una, now))
 		use_mss(e);
+	weft_rtx_learn(e, now);
 	weft_rtx_detect(e, now);
 	if (e->slack_until && e->delivered > e->slack_until)
 		e->slack_until = 0;
@@ -361,6 +364,20 @@ static void meet_hole(struct weft_engine *e, u64 now)
 	weft_rtx_timeout(e, now);
 }
 
+static void begin_sample(struct weft_engine *e, const struct input *in)
+{
+	bool vague = in->nr_ranges == WEFT_RANGES_MAX;
+
+	e->sample = (struct weft_sample){
+		.rack_sent_ns = e->rack_sent_ns,
+		.rack_end = e->rack_end,
+		.vague = vague || e->was_vague,
+	};
+	/* Others tell nothing that is out of order. */
+	if (in->pkt->kind == WEFT_ACK)
+		e->was_vague = vague;
+}
+
 /* What every packet of an open flow says, whatever its kind. */
 static u32 hear(struct weft_engine *e, const struct input *in)
 {
@@ -370,7 +387,7 @@ static u32 hear(struct weft_engine *e, const struct input *in)
 		todo |= enter_open(e, in->now);
 	weft_alive_heard(&e->alive, in->now);
 	note_time(e, in->pkt, in->now);
-	e->sample = (struct weft_sample){};
+	begin_sample(e, in);
 	take_rtt(e, in->pkt, in->now);
 	todo |= take_ack(e, in);
 	if (is_hole(e, in->pkt))
@@ -477,6 +494,17 @@ static void delay_ack(struct weft_engine *e, const struct weft_pkt *pkt,
 }
 
 /*
+ * The sender has come to the end of the window while a gap, not the reader,
+ * holds back what is in it.
+ */
+static void note_pressure(struct weft_engine *e)
+{
+	if (e->take.end + e->params.mss > e->rcv_limit &&
+	    e->rcv_room >= e->rcv_nxt + e->window.bytes)
+		e->window.pressed = true;
+}
+
+/*
  * RFC 5681 section 4.2: a gap that opens, or that something comes into, is
  * news. What comes behind one is counted as what is in order: RACK needs no
  * more.
@@ -487,6 +515,7 @@ static u32 store_out_of_order(struct weft_engine *e,
 {
 	bool added = weft_range_add(held, &e->take, &e->last_range);
 
+	note_pressure(e);
 	if (!added || held->nr != e->nr_ranges)
 		e->ack_now = true;
 	else

@@ -62,6 +62,8 @@ enum weft_state {
  * @delivered: @delivered of the engine when it was last sent, bytes
  * @delivered_ns: @delivered_ns of the engine at that time
  * @first_ns: @first_ns of the engine at that time
+ * @origin_us: when it was first sent, by the protocol's clock, if that was taken
+ *	for lost because others overtook it; 0 otherwise
  * @flags: WEFT_REC_*
  * @tries: times sent
  */
@@ -72,6 +74,7 @@ struct weft_record {
 	u64	delivered;
 	u64	delivered_ns;
 	u64	first_ns;
+	u32	origin_us;
 	u8	flags;
 	u8	tries;
 };
@@ -89,9 +92,14 @@ struct weft_record {
  * @first_ns: likewise
  * @slack: WEFT_REC_SLACK of it
  * @rtt_ns: round-trip time, 0 for none
- * @late_ns: how long ago the records were sent that it acks and that others
- *	overtook, added up
+ * @late_ns: how long ago the records were first sent that it acks and that
+ *	others overtook, added up
  * @nr_late: of these
+ * @rack_sent_ns: @rack_sent_ns of the engine before it
+ * @rack_end: likewise
+ * @shuffled: the path was seen to change the order
+ * @vague: this or the packet before had no room for all that arrived: what is
+ *	told late need not have come late
  */
 struct weft_sample {
 	u64	sent_ns;
@@ -102,6 +110,10 @@ struct weft_sample {
 	u64	rtt_ns;
 	u64	late_ns;
 	u32	nr_late;
+	u64	rack_sent_ns;
+	u64	rack_end;
+	bool	shuffled;
+	bool	vague;
 	bool	slack;
 };
 
@@ -187,6 +199,10 @@ struct weft_params {
  * @reorder_ns: when the next record counts as lost, or WEFT_NEVER
  * @spurious: times that bytes were found to be sent again without need
  * @reorder_steps: of the reordering window, in quarters of the least rtt
+ * @slowest_ns: the longest time of something that was overtaken, in this period
+ *	and in the one before, 0 for none; note "Patience" of rtx.c
+ * @slowest_at_ns: when this period began
+ * @was_vague: the last packet had no room for all that arrived
  * @reorder_round: only records sent when so much was delivered widen it again
  * @max_window: largest window the peer granted, bytes
  *
@@ -280,6 +296,9 @@ struct weft_engine {
 	u64	reorder_ns;
 	u32	spurious;
 	u8	reorder_steps;
+	bool	was_vague;
+	u64	slowest_ns[2];
+	u64	slowest_at_ns;
 	u64	reorder_round;
 	u32	max_window;
 

@@ -10,10 +10,15 @@
  */
 #include <linux/minmax.h>
 
+#include "rtt.h"
 #include "rtx.h"
 
 /* The reordering window grows to four times the least round trip. */
 #define REORDER_STEPS_MAX	16
+
+/* How long the slowest counts, at least; and what is too slow to. */
+#define SLOWEST_PERIOD_NS	(2 * WEFT_NS_PER_SEC)
+#define SLOWEST_MAX_NS		(WEFT_NS_PER_SEC / 2)
 
 /* RFC 8985 section 6.2, RACK_sent_after() */
 static bool is_after(u64 a_ns, u64 a_end, u64 b_ns, u64 b_end)
@@ -164,6 +169,7 @@ void weft_rtx_sent(struct weft_engine *e, u64 end, u64 now)
 	e->nr_recs++;
 	rec->start = e->snd_nxt;
 	rec->end = end;
+	rec->origin_us = 0;
 	rec->flags = 0;
 	rec->tries = 1;
 	stamp(e, rec, now);
@@ -228,14 +234,81 @@ static void note_spurious(struct weft_engine *e, const struct weft_record *rec,
 	e->reorder_round = e->delivered;
 }
 
-/* What was sent later came earlier: the wait of this one, too, is the path's. */
-static void note_overtaken(struct weft_engine *e,
-			   const struct weft_record *rec, u64 now)
+/*
+ * Note "Patience". RFC 8985 widens its window by steps of the least round trip,
+ * which is nothing where some packets go a way that is much shorter. So what was
+ * overtaken and arrived tells how long one has to wait: an eighth more than the
+ * slowest of late. What is told late need not have come late: an acknowledgment
+ * has room for so many ranges. The first byte that was missing has always come.
+ */
+static bool is_news(const struct weft_engine *e, const struct weft_record *rec)
 {
+	return (!e->sample.vague || rec->start == e->snd_una) && !e->backoff;
+}
+
+/* Another period begins; what was slow before the last is forgotten. */
+static void age_slowest(struct weft_engine *e, u64 now)
+{
+	u64 age = now - e->slowest_at_ns;
+
+	if (age <= SLOWEST_PERIOD_NS)
+		return;
+	e->slowest_ns[1] = age <= 2 * SLOWEST_PERIOD_NS ? e->slowest_ns[0] : 0;
+	e->slowest_ns[0] = 0;
+	e->slowest_at_ns = now;
+}
+
+static void note_slow(struct weft_engine *e, u64 took_ns, u64 now)
+{
+	/* What came so late was held up, not overtaken. */
+	if (took_ns > max(SLOWEST_MAX_NS, 2 * e->rtt.srtt_ns))
+		return;
+	age_slowest(e, now);
+	e->slowest_ns[0] = max(e->slowest_ns[0], took_ns);
+	e->sample.shuffled = true;
+}
+
+/*
+ * What was sent later came earlier: the wait of this one, too, is the path's.
+ * But it may have come in the same packet; and a second try of what is before it
+ * may have been sent later.
+ */
+static void note_overtaken(struct weft_engine *e,
+			   const struct weft_record *rec, u64 end, u64 now)
+{
+	struct weft_sample *s = &e->sample;
+
 	if (rec->tries > 1)
 		return;
-	e->sample.late_ns += now - rec->sent_ns;
+	s->late_ns += now - rec->sent_ns;
+	s->nr_late++;
+	if (is_news(e, rec) && end < s->rack_end &&
+	    !is_after(rec->sent_ns, end, s->rack_sent_ns, s->rack_end))
+		note_slow(e, now - rec->sent_ns, now);
+}
+
+/* It was sent again because it had been overtaken, and then it came. */
+static void note_early(struct weft_engine *e, const struct weft_record *rec,
+		       u64 now)
+{
+	u64 took_ns;
+
+	if (rec->tries != 2 || !rec->origin_us || !is_news(e, rec))
+		return;
+	took_ns = (u32)(weft_rtx_clock(now) - rec->origin_us) *
+		  (u64)WEFT_NS_PER_US;
+	e->sample.late_ns += took_ns;
 	e->sample.nr_late++;
+	note_slow(e, took_ns, now);
+}
+
+void weft_rtx_learn(struct weft_engine *e, u64 now)
+{
+	const struct weft_sample *s = &e->sample;
+
+	/* Times that the peer echoes are those of the fastest alone. */
+	if (s->shuffled)
+		weft_rtt_sample(&e->rtt, div_u64(s->late_ns, s->nr_late), now);
 }
 
 /* RFC 8985 section 6.2, steps 1 and 2 */
@@ -244,6 +317,7 @@ static void learn(struct weft_engine *e, const struct weft_record *rec,
 {
 	if (is_early(rec, echo)) {
 		note_spurious(e, rec, end - rec->start);
+		note_early(e, rec, now);
 		return;
 	}
 	if (rec->flags & WEFT_REC_LOST)
@@ -253,7 +327,7 @@ static void learn(struct weft_engine *e, const struct weft_record *rec,
 		return;
 	take_sample(e, rec, end);
 	if (!is_after(rec->sent_ns, end, e->rack_sent_ns, e->rack_end)) {
-		note_overtaken(e, rec, now);
+		note_overtaken(e, rec, end, now);
 		return;
 	}
 	e->rack_sent_ns = rec->sent_ns;
@@ -337,18 +411,28 @@ static void mark_lost(struct weft_engine *e, struct weft_record *rec)
 
 /*
  * RFC 8985 section 6.2, step 4, RACK_update_reo_wnd(), which stops at one srtt.
- * Here that is the time of packets that nothing overtook: where frames wait each
- * for itself, others take twice as long.
+ * Where frames wait each for itself, some take twice as long as they do on the
+ * mean.
  */
 static u64 reorder_window(const struct weft_engine *e)
 {
 	return min(e->rtt.min_ns / 4 * e->reorder_steps, 2 * e->rtt.srtt_ns);
 }
 
+/* How long after it was sent a record is lost; see note "Patience". */
+static u64 patience_of(struct weft_engine *e, u64 now)
+{
+	u64 slowest;
+
+	age_slowest(e, now);
+	slowest = max(e->slowest_ns[0], e->slowest_ns[1]);
+	return max(e->rack_rtt_ns + reorder_window(e), slowest + slowest / 8);
+}
+
 /* RFC 8985 section 6.2, step 5, RACK_detect_loss() */
 void weft_rtx_detect(struct weft_engine *e, u64 now)
 {
-	u64 patience = e->rack_rtt_ns + reorder_window(e);
+	u64 patience = patience_of(e, now);
 	unsigned int i;
 
 	e->reorder_ns = WEFT_NEVER;
@@ -371,6 +455,8 @@ void weft_rtx_detect(struct weft_engine *e, u64 now)
 					    rec->sent_ns + patience);
 			continue;
 		}
+		if (rec->tries == 1)
+			rec->origin_us = weft_rtx_clock(rec->sent_ns);
 		mark_lost(e, rec);
 		weft_cc_lost(&e->cc, rec->start, length(rec), e->snd_nxt, now);
 	}

@@ -64,6 +64,9 @@ void weft_rtx_sacked(struct weft_engine *e, const struct weft_range *range,
  */
 u64 weft_rtx_rate(const struct weft_engine *e, u64 now);
 
+/** weft_rtx_learn() - the packet just taken told of round trips that others hide */
+void weft_rtx_learn(struct weft_engine *e, u64 now);
+
 /** weft_rtx_detect() - mark what counts as lost by now, set @reorder_ns */
 void weft_rtx_detect(struct weft_engine *e, u64 now);
 

@@ -11,12 +11,15 @@
  * @most: it grows up to this; not at all when @bytes are as many
  * @since_ns: when the round trip began that is looked at, 0 before any
  * @since: bytes read before it
+ * @pressed: since then the sender used all of the window, and a gap, not the
+ *	reader, was what held it back
  */
 struct weft_window {
 	u32	bytes;
 	u32	most;
 	u64	since_ns;
 	u64	since;
+	bool	pressed;
 };
 
 /**
@@ -25,7 +28,9 @@ struct weft_window {
  *
  * What is read in a round trip is what the sender's window was in the one
  * before. When it is more than half of ours, ours may be what holds the sender
- * back: twice as much is admitted.
+ * back: twice as much is admitted. Where the path changes the order of packets,
+ * reading halts at each gap, and round trips that are seen are those of the
+ * fastest; there, what shows it is a window that is used up.
  */
 void weft_window_read(struct weft_window *w, u64 read, u64 rtt_ns, u64 now);
 

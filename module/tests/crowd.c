@@ -109,7 +109,8 @@ static void put_on_road(struct crowd *c, unsigned int flow, unsigned int from,
 	} else {
 		at += below(c, c->p.back_jitter_ns + 1);
 	}
-	at += c->p.delay_ns;
+	if (!c->p.swift || below(c, SIM_SURE) >= c->p.swift)
+		at += c->p.delay_ns;
 	if (from && c->p.heap_ns)
 		at += c->p.heap_ns - 1 -
 		      (at - div64_u64(at, c->p.heap_ns) * c->p.heap_ns);

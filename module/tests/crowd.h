@@ -56,6 +56,8 @@ struct crowd_change {
  * @delay_ns: one way
  * @jitter_ns: up to so much more from side 0 to 1, each frame for itself
  * @back_jitter_ns: the same from side 1 to 0
+ * @swift: chance that a frame needs no time on the road, parts of a million, both
+ *	ways: it overtakes all that are under way
  * @ns_per_byte: of the bottleneck
  * @queue: bytes that wait for it at most
  * @loss: chance that a frame is lost, parts of a million, side 0 to 1
@@ -73,6 +75,7 @@ struct crowd_params {
 	u64	delay_ns;
 	u64	jitter_ns;
 	u64	back_jitter_ns;
+	u32	swift;
 	u32	ns_per_byte;
 	u32	queue;
 	u32	loss;

@@ -55,6 +55,7 @@ static const struct alone {
 	u64		back_jitter_ns;
 	u64		late_ns;
 	u64		heap_ns;
+	u32		swift;
 } paths[] = {
 	{ .name = "clean", .goodput = 970, .rtt_ms = 10 },
 	{ .name = "loss 1 percent", .goodput = 980, .rtt_ms = 10,
@@ -75,6 +76,16 @@ static const struct alone {
 	  .loss = PERCENT },
 	{ .name = "2 ms, loss 1 percent", .goodput = 960, .rtt_ms = 2,
 	  .loss = PERCENT },
+	{ .name = "1 percent overtake all", .goodput = 900, .rtt_ms = 40,
+	  .swift = PERCENT },
+	{ .name = "5 percent overtake all", .goodput = 650, .rtt_ms = 40,
+	  .swift = 5 * PERCENT },
+	{ .name = "25 percent overtake all", .goodput = 920, .rtt_ms = 20,
+	  .swift = 25 * PERCENT },
+	{ .name = "1 percent overtake all, loss 1 percent", .goodput = 880,
+	  .rtt_ms = 40, .swift = PERCENT, .loss = PERCENT },
+	{ .name = "25 percent overtake all, loss 1 percent", .goodput = 900,
+	  .rtt_ms = 20, .swift = 25 * PERCENT, .loss = PERCENT },
 };
 
 static void describe(const struct alone *path, char *desc)
@@ -95,6 +106,7 @@ static void crowd__alone(struct kunit *test)
 	p->back_jitter_ns = path->back_jitter_ns;
 	p->late_ns = path->late_ns;
 	p->heap_ns = path->heap_ns;
+	p->swift = path->swift;
 	c = ran(test, p);
 	KUNIT_EXPECT_GE(test, crowd_goodput(c), path->goodput);
 	KUNIT_EXPECT_LT(test, crowd_spurious(c), PERCENT);
@@ -154,6 +166,21 @@ static void crowd__ten_flows_share(struct kunit *test)
 	p->to_ns = 20 * SIM_SEC;
 	c = shared(test, p, 980, 800);
 	KUNIT_EXPECT_LE(test, c->queue_most_ns, 25 * SIM_MS);
+}
+
+/* Jitter, and frames that overtake each other, are no reason to take more. */
+static void crowd__ten_flows_share_a_path_with_jitter(struct kunit *test)
+{
+	struct crowd_params *p = staggered(test, 10, 50 * SIM_MS);
+	struct crowd *c;
+
+	p->jitter_ns = 3 * SIM_MS;
+	p->from_ns = 4 * SIM_SEC;
+	p->to_ns = 12 * SIM_SEC;
+	c = ran(test, p);
+	KUNIT_EXPECT_GE(test, crowd_goodput(c), 970);
+	KUNIT_EXPECT_GE(test, crowd_jain(c), 900);
+	KUNIT_EXPECT_LE(test, crowd_spurious(c), PERCENT / 100);
 }
 
 /* Less than a segment a round trip for each: nobody starves. */
@@ -353,6 +380,7 @@ static struct kunit_case crowd_cases[] = {
 	KUNIT_CASE_PARAM(crowd__alone, paths_gen_params),
 	KUNIT_CASE(crowd__alone_by_other_algorithms),
 	KUNIT_CASE(crowd__ten_flows_share),
+	KUNIT_CASE(crowd__ten_flows_share_a_path_with_jitter),
 	KUNIT_CASE(crowd__many_flows_share),
 	KUNIT_CASE(crowd__ten_pairs_share),
 	KUNIT_CASE(crowd__beside_cubic),

@@ -304,6 +304,122 @@ static void rtx_clock__wraps_and_is_never_0(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, weft_rtx_is_before(5, 5));
 }
 
+/*
+ * Ten segments, of which the last needs a millisecond and the others 46: those that
+ * cwnd allows are sent again, in vain, as one packet. Returns the flow when all arrived, and eight more have left.
+ */
+static struct bed *shuffled(struct kunit *test)
+{
+	struct bed *bed = kunit_kzalloc(test, sizeof(*bed), GFP_KERNEL);
+	u32 time;
+
+	KUNIT_ASSERT_NOT_NULL(test, bed);
+	bed_connect(bed);
+	bed_write(bed, 10 * BED_MSS);
+	bed_next(bed);
+	time = bed->pkt.time;
+	bed_drain(bed);
+	bed->now += SIM_MS;
+	bed_sack(bed, 0, 9 * BED_MSS, 10 * BED_MSS);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed->e.lost_bytes, 9 * BED_MSS);
+	bed_drain(bed);
+	bed->now += 40 * SIM_MS;
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 10 * BED_MSS, .echo = time);
+	KUNIT_EXPECT_EQ(test, bed->e.spurious, 2);
+	bed_write(bed, 8 * BED_MSS);
+	bed_drain(bed);
+	bed->now += SIM_MS;
+	bed_sack(bed, 10 * BED_MSS, 14 * BED_MSS, 15 * BED_MSS);
+	return bed;
+}
+
+/* RACK's steps of the least round trip alone would be over in some ms. */
+static void rtx_detect__waits_for_what_is_slow(struct kunit *test)
+{
+	struct bed *bed = shuffled(test);
+
+	bed->now += 39 * SIM_MS;
+	weft_rtx_detect(&bed->e, bed->now);
+	KUNIT_EXPECT_EQ(test, bed->e.lost_bytes, 0);
+	bed->now += 15 * SIM_MS;
+	weft_rtx_detect(&bed->e, bed->now);
+	KUNIT_EXPECT_EQ(test, bed->e.lost_bytes, 4 * BED_MSS);
+}
+
+/* Of a period without such, and the next, nothing is left. */
+static void rtx_detect__forgets_what_was_slow(struct kunit *test)
+{
+	struct bed *bed = shuffled(test);
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, bed->e.slowest_ns[0], 46 * SIM_MS);
+	for (i = 0; i < 2; i++) {
+		bed->now += 2100 * SIM_MS;
+		weft_rtx_detect(&bed->e, bed->now);
+		KUNIT_EXPECT_EQ(test, bed->e.slowest_ns[0], 0);
+		KUNIT_EXPECT_EQ(test, bed->e.slowest_ns[1],
+				i ? 0 : 46 * SIM_MS);
+	}
+}
+
+/* Likewise after a pause; what was slow then counts from then on. */
+static void rtx_detect__what_is_slow_later_is_something_else(struct kunit *test)
+{
+	struct bed *bed = shuffled(test);
+	unsigned int i;
+
+	bed->now += 40 * SIM_MS;
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 18 * BED_MSS,
+		 .echo = weft_rtx_clock(bed->now));
+	for (i = 0; i < 2; i++) {
+		u64 una = bed->e.snd_una;
+
+		bed->now += 5 * SIM_SEC;
+		bed_write(bed, 3 * BED_MSS);
+		bed_drain(bed);
+		bed->now += 20 * SIM_MS;
+		/* The order changes by a little. */
+		bed_sack(bed, una, una + BED_MSS, una + 2 * BED_MSS);
+		bed->now += SIM_MS;
+		bed_hear(bed, .kind = WEFT_ACK, .ack = bed->e.snd_nxt,
+			 .echo = weft_rtx_clock(bed->now));
+	}
+	KUNIT_EXPECT_LE(test, bed->e.slowest_ns[0], 22 * SIM_MS);
+	KUNIT_EXPECT_LE(test, bed->e.slowest_ns[1], 22 * SIM_MS);
+	KUNIT_EXPECT_GT(test, bed->e.slowest_ns[0], 0);
+}
+
+/* An acknowledgment that is late: what went again was not overtaken. */
+static void rtx_detect__a_tail_probe_in_vain_is_no_order(struct kunit *test)
+{
+	struct bed *bed = kunit_kzalloc(test, sizeof(*bed), GFP_KERNEL);
+	u32 time;
+
+	KUNIT_ASSERT_NOT_NULL(test, bed);
+	bed_connect(bed);
+	bed_write(bed, BED_MSS);
+	bed_next(bed);
+	time = bed->pkt.time;
+	bed_drain(bed);
+	bed_sleep(bed);
+	KUNIT_EXPECT_EQ(test, bed_drain(bed), 1);
+	bed->now += SIM_MS;
+	bed_hear(bed, .kind = WEFT_ACK, .ack = BED_MSS, .echo = time);
+	KUNIT_EXPECT_EQ(test, bed->e.spurious, 1);
+	KUNIT_EXPECT_EQ(test, bed->e.slowest_ns[0], 0);
+}
+
+/* Nothing was heard for so long that all of it is lost. */
+static void rtx_timeout__does_not_wait_for_what_is_slow(struct kunit *test)
+{
+	struct bed *bed = shuffled(test);
+
+	bed->e.slowest_ns[0] = SIM_SEC / 2;
+	weft_rtx_timeout(&bed->e, bed->now + 300 * SIM_MS);
+	KUNIT_EXPECT_EQ(test, bed->e.lost_bytes, 7 * BED_MSS);
+}
+
 static struct kunit_case rtx_cases[] = {
 	KUNIT_CASE(rtx_acked__whole_and_in_part),
 	KUNIT_CASE(rtx_acked__the_ring_goes_round),
@@ -323,6 +439,11 @@ static struct kunit_case rtx_cases[] = {
 	KUNIT_CASE(rtx_timeout__a_peer_that_broke_its_word),
 	KUNIT_CASE(rtx_lend__keeps_what_is_there),
 	KUNIT_CASE(rtx_clock__wraps_and_is_never_0),
+	KUNIT_CASE(rtx_detect__waits_for_what_is_slow),
+	KUNIT_CASE(rtx_detect__forgets_what_was_slow),
+	KUNIT_CASE(rtx_detect__what_is_slow_later_is_something_else),
+	KUNIT_CASE(rtx_detect__a_tail_probe_in_vain_is_no_order),
+	KUNIT_CASE(rtx_timeout__does_not_wait_for_what_is_slow),
 	{}
 };
 

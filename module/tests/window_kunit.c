@@ -79,6 +79,22 @@ static void window_read__a_pause_says_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r.w.bytes, 100000);
 }
 
+/* Behind gaps reading halts; the sender that used all of it gets more. */
+static void window_read__a_gap_that_fills_it_is_room_to_grow(struct kunit *test)
+{
+	struct reader r = fresh(100000, 1000000);
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		r.w.pressed = true;
+		read_round(&r, 10000);
+		KUNIT_EXPECT_FALSE(test, r.w.pressed);
+	}
+	KUNIT_EXPECT_EQ(test, r.w.bytes, 337500);
+	read_round(&r, 10000);
+	KUNIT_EXPECT_EQ(test, r.w.bytes, 337500);
+}
+
 static void window_read__not_beyond_the_most(struct kunit *test)
 {
 	struct reader r = fresh(100000, 50000);
@@ -98,6 +114,7 @@ static struct kunit_case window_cases[] = {
 	KUNIT_CASE(window_read__twice_what_the_path_carries),
 	KUNIT_CASE(window_read__half_of_it_is_enough),
 	KUNIT_CASE(window_read__a_pause_says_nothing),
+	KUNIT_CASE(window_read__a_gap_that_fills_it_is_room_to_grow),
 	KUNIT_CASE(window_read__not_beyond_the_most),
 	{}
 };
