@@ -26,8 +26,11 @@
 #define WEFT_OPEN_TIMEOUT_SEC	30
 /* Payload up to this size is packed into pages of our own, bytes. */
 #define WEFT_PACK_MAX		1024
-/* Packets kept out of order: what a hostile peer makes us search through. */
-#define WEFT_OOO_MAX		2048
+/*
+ * Packets kept out of order: half of what a hostile peer makes us search through.
+ * As many frames are more than the window that limits.rmem allows.
+ */
+#define WEFT_OOO_MAX		8192
 /* What MSG_MORE holds back waits for so long, as TCP's. */
 #define WEFT_CORK_NS		(200 * NSEC_PER_MSEC)
 /* Room that is announced beyond the largest message, bytes. */
@@ -1004,6 +1007,29 @@ static struct sk_buff *find_continued(struct sk_buff_head *q,
 	return before;
 }
 
+/*
+ * Behind which of what is kept out of order do bytes from @offset on belong? New
+ * ones come at the end, those that fill a gap most often at the beginning.
+ */
+static struct sk_buff *find_before(struct sk_buff_head *q, u64 offset)
+{
+	struct sk_buff *first = skb_peek(q), *last = skb_peek_tail(q), *skb;
+
+	if (first && weft_cb(first)->offset <= offset &&
+	    weft_cb(last)->offset > offset &&
+	    offset - weft_cb(first)->offset <
+	    weft_cb(last)->offset - offset) {
+		skb_queue_walk(q, skb)
+			if (weft_cb(skb)->offset > offset)
+				break;
+		return skb->prev;
+	}
+	skb_queue_reverse_walk(q, skb)
+		if (weft_cb(skb)->offset <= offset)
+			break;
+	return skb;
+}
+
 /* Keep the new bytes of a packet, in order of offset. Takes skb. */
 static void store(struct sock *sk, struct sk_buff *skb,
 		  const struct weft_pkt *pkt)
@@ -1019,9 +1045,7 @@ static void store(struct sock *sk, struct sk_buff *skb,
 	};
 	skb->dev = NULL;
 	weft_rmem_charge(sk, skb->truesize);
-	skb_queue_reverse_walk(&conn->ooo, before)
-		if (weft_cb(before)->offset <= take->start)
-			break;
+	before = find_before(&conn->ooo, take->start);
 	if (take->start > conn->rx_next) {
 		to = pack(sk, skb, find_continued(&conn->ooo, before, take));
 		if (to && to == before)

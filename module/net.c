@@ -20,8 +20,8 @@
 
 #define LIMIT_NODES	4096
 #define LIMIT_PENDING	64
-#define LIMIT_RMEM	(6 << 20)
-#define LIMIT_WMEM	(4 << 20)
+#define LIMIT_RMEM	(16 << 20)
+#define LIMIT_WMEM	(16 << 20)
 #define LIMIT_FRAGMENTS	(4 << 20)
 
 static void draw_address(struct in6_addr *addr)

@@ -14,7 +14,7 @@
 #include "weft_test.h"
 
 #define LIMIT	"/proc/sys/net/weft/limits/rmem"
-#define LIMIT_DEFAULT	"6291456"
+#define LIMIT_DEFAULT	"16777216"
 #define SEGMENT	1400
 /* Slow machines carry little in a round trip; this is more than they need. */
 #define GROWTH_MS	60000
@@ -119,7 +119,7 @@ TEST_F(window, grows_with_the_path)
 	ASSERT_EQ(0, delay(LONG_PATH));
 	carry(self, 64 << 20, true);
 	EXPECT_LT(self->first, get_int(self->conn.far, SO_RCVBUF));
-	EXPECT_BOUNDED(6291456);
+	EXPECT_BOUNDED(16777216);
 	ASSERT_EQ(0, delay(SHORT_PATH));
 }
 

@@ -35,6 +35,12 @@ CASES = collections.OrderedDict([
     ('down', 'link down at 5 s, up at 10 s'),
     ('stop', 'reader stopped for 60 s'),
     ('share', 'two flows beside two of TCP cubic'),
+    ('shuffled', '50 Mbit/s, 40 ms, a quarter overtakes all'),
+    ('burst', '50 Mbit/s, 30 ms, losses in bursts'),
+    ('fat', '300 Mbit/s, 80 ms, 0.01 % loss'),
+    ('far', '20 Mbit/s, 600 ms, 0.1 % loss'),
+    ('policed', '50 Mbit/s, 40 ms, no buffer'),
+    ('askew', '50 Mbit/s, 20 ms, 1 Mbit/s back'),
 ])
 
 

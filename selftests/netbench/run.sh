@@ -197,6 +197,34 @@ case_share()
 		-w 5000 -d 35000 -F "$(watched R1 left)"
 }
 
+# Beyond the table: networks as they are met. road MBIT BUFFER-MS NETEM...: bulk over such a
+# path, to be seen beside TCP's over the same. A buffer is of the bottleneck, netem of R2, both ways.
+road()
+{
+	local rate=$1 ms=$2
+	shift 2
+	path && shape "$(buffer "$ms")" "$@" || return 1
+}
+
+carry() { load bulk -p "$(pair A B)" -w 2000 -d "${1:-12000}" -F "$(watched R1 left)"; }
+
+# Packets go two ways, one of which takes no time: netem's own example.
+case_shuffled() { road 50 40 delay 20ms reorder 25% 50% && carry; }
+# Losses come in bursts (Gilbert and Elliott).
+case_burst() { road 50 40 delay 15ms loss gemodel 0.3% 20% 70% 0% && carry; }
+# Long and fat; longer, by way of a satellite.
+case_fat() { road 300 40 delay 40ms loss 0.01% && carry; }
+case_far() { road 20 100 delay 300ms loss 0.1% && carry 22000; }
+# A policer: no buffer.
+case_policed() { road 50 1 delay 20ms && carry; }
+# Much down, little up: acknowledgments have 1 Mbit/s.
+case_askew()
+{
+	road 50 40 delay 10ms || return 1
+	tc -n "$WEFT_NS_R1" qdisc replace dev left root tbf rate 1mbit burst $burst limit 25000
+	carry
+}
+
 # counters NAME: those that say what was sent without need.
 counters()
 {
