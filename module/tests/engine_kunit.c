@@ -722,6 +722,29 @@ static void engine_admit__is_told_when_worth_a_packet(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bed->e.rcv_limit, BED_WINDOW + 10000);
 }
 
+static void engine_input__a_gap_presses_the_window(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u64 last = bed->e.rcv_limit - BED_MSS;
+
+	bed_hear(bed, .kind = WEFT_DATA, .offset = last - BED_MSS,
+		 .plen = BED_MSS);
+	KUNIT_EXPECT_FALSE(test, bed->e.window.pressed);
+	bed_hear(bed, .kind = WEFT_DATA, .offset = last, .plen = BED_MSS);
+	KUNIT_EXPECT_TRUE(test, bed->e.window.pressed);
+}
+
+static void engine_input__a_slow_reader_presses_nothing(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_hear(bed, .kind = WEFT_DATA, .plen = BED_MSS);
+	bed_hear(bed, .kind = WEFT_DATA, .offset = bed->e.rcv_limit - BED_MSS,
+		 .plen = BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->e.nr_ranges, 1);
+	KUNIT_EXPECT_FALSE(test, bed->e.window.pressed);
+}
+
 static void engine_admit__a_wide_window_can_wait(struct kunit *test)
 {
 	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
@@ -1585,6 +1608,8 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_sent__leaves_it_idle),
 	KUNIT_CASE(engine_input__probe_is_answered_at_once),
 	KUNIT_CASE(engine_admit__is_told_when_worth_a_packet),
+	KUNIT_CASE(engine_input__a_gap_presses_the_window),
+	KUNIT_CASE(engine_input__a_slow_reader_presses_nothing),
 	KUNIT_CASE(engine_admit__a_wide_window_can_wait),
 	KUNIT_CASE(engine_next__whole_segments_then_the_rest),
 	KUNIT_CASE(engine_next__never_more_than_cwnd),

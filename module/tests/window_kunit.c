@@ -93,6 +93,11 @@ static void window_read__a_gap_that_fills_it_is_room_to_grow(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r.w.bytes, 337500);
 	read_round(&r, 10000);
 	KUNIT_EXPECT_EQ(test, r.w.bytes, 337500);
+	for (i = 0; i < 10; i++) {
+		r.w.pressed = true;
+		read_round(&r, 10000);
+	}
+	KUNIT_EXPECT_EQ(test, r.w.bytes, 1000000);
 }
 
 static void window_read__not_beyond_the_most(struct kunit *test)
