@@ -323,7 +323,7 @@ static void note_order(struct weft_rate *r, u64 mean)
 
 	if (r->last_rtt_ns)
 		least = min(least, r->last_rtt_ns);
-	if (r->overtaken && 5 * least < 3 * mean && r->phase != STARTUP &&
+	if (r->overtaken && 4 * least < 3 * mean && r->phase != STARTUP &&
 	    r->phase != DRAIN && r->phase != UP && r->shuffles < SHUFFLES_MIN)
 		r->shuffled |= ++r->shuffles == SHUFFLES_MIN;
 	r->overtaken = false;
