@@ -51,16 +51,33 @@ static enum weft_stat why_not_queued(struct sock *sk, u32 size)
 	return WEFT_STATS;
 }
 
-/* Return: whether the reader is to hear of it. */
-static bool add_dgram(struct sock *sk, struct sk_buff *skb)
+/* WEFT_STATS when it was queued, and *@tell: the reader is to hear of it. */
+static enum weft_stat add_dgram(struct sock *sk, struct sk_buff *skb,
+				bool *tell)
 {
-	lockdep_assert_held(&sk->sk_receive_queue.lock);
+	enum weft_stat why = why_not_queued(sk, skb->truesize);
+
+	if (why != WEFT_STATS) {
+		atomic_inc(&sk->sk_drops);
+		return why;
+	}
 	weft_rmem_charge(sk, skb->truesize);
 	weft_sk(sk)->rx_bytes += skb->len;
 	weft_sk(sk)->rx_records++;
 	sock_skb_set_dropcount(sk, skb);
 	__skb_queue_tail(&sk->sk_receive_queue, skb);
-	return weft_pause_tells(sk);
+	*tell = weft_pause_tells(sk);
+	return WEFT_STATS;
+}
+
+/* What follows add_dgram(), without the lock. Takes skb if that did not. */
+static void was_added(struct sock *sk, struct sk_buff *skb, enum weft_stat why,
+		      bool tell)
+{
+	if (tell)
+		sk->sk_data_ready(sk);
+	if (why != WEFT_STATS)
+		weft_drop(weft_sock_net(sk), skb, why);
 }
 
 /* To a socket's queue, or dropped. Takes skb, whose data is the payload. */
@@ -76,16 +93,9 @@ static void queue_dgram(struct sock *sk, struct sk_buff *skb)
 	}
 	skb->dev = NULL;
 	spin_lock_bh(&q->lock);
-	why = why_not_queued(sk, skb->truesize);
-	if (why == WEFT_STATS)
-		tell = add_dgram(sk, skb);
-	else
-		atomic_inc(&sk->sk_drops);
+	why = add_dgram(sk, skb, &tell);
 	spin_unlock_bh(&q->lock);
-	if (tell)
-		sk->sk_data_ready(sk);
-	if (why != WEFT_STATS)
-		weft_drop(weft_sock_net(sk), skb, why);
+	was_added(sk, skb, why, tell);
 }
 
 static void name_sender(struct sk_buff *skb, const struct in6_addr *from,
@@ -234,14 +244,19 @@ static int find_target(struct sock *sk, struct msghdr *msg, struct target *to)
 	return 0;
 }
 
+/* A filter may look behind any header: let that be the payload. */
+static void reset_headers(struct sk_buff *skb)
+{
+	skb_reset_mac_header(skb);
+	skb_reset_network_header(skb);
+	skb_reset_transport_header(skb);
+}
+
 /* The user's bytes into @skb, whose linear part is @linear long. */
 static int fill_dgram(struct sk_buff *skb, struct msghdr *msg, size_t linear,
 		      size_t len)
 {
-	/* A filter may look behind any header: let that be the payload. */
-	skb_reset_mac_header(skb);
-	skb_reset_network_header(skb);
-	skb_reset_transport_header(skb);
+	reset_headers(skb);
 	skb_put(skb, linear);
 	skb->data_len = len - linear;
 	skb->len = len;
@@ -353,10 +368,7 @@ struct local {
 
 static void into_skb(struct local *l, struct sock *peer, struct sk_buff *skb)
 {
-	/* A filter may look behind any header: let that be the payload. */
-	skb_reset_mac_header(skb);
-	skb_reset_network_header(skb);
-	skb_reset_transport_header(skb);
+	reset_headers(skb);
 	weft_pieces_into(&l->pieces, skb);
 	/* Until here its cb is that of pieces. */
 	name_local(l->sk, peer, l->to, skb, true);
@@ -403,18 +415,10 @@ static int queue_pieces(struct local *l, struct sock *peer)
 		return -EAGAIN;
 	}
 	into_skb(l, peer, skb);
-	why = why_not_queued(peer, skb->truesize);
-	if (why == WEFT_STATS && sk_filter(peer, skb))
-		why = WEFT_STAT_drop_filter;
-	if (why == WEFT_STATS)
-		tell = add_dgram(peer, skb);
-	else if (why != WEFT_STAT_drop_filter)
-		atomic_inc(&peer->sk_drops);
+	why = sk_filter(peer, skb) ? WEFT_STAT_drop_filter :
+				     add_dgram(peer, skb, &tell);
 	spin_unlock_bh(&q->lock);
-	if (tell)
-		peer->sk_data_ready(peer);
-	if (why != WEFT_STATS)
-		weft_drop(weft_sock_net(peer), skb, why);
+	was_added(peer, skb, why, tell);
 	return 0;
 }
 
