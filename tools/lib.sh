@@ -15,6 +15,10 @@ esac
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() { say "$@"; exit 1; }
 
+# The first line of standard input, or as many as it is told. Unlike head it reads the rest as well:
+# a writer that is left alone dies of SIGPIPE, and with pipefail whoever asked dies with it.
+first() { sed -n "1,${1:-1}p"; }
+
 # need_cmd PROGRAM...: stop unless every program is installed.
 need_cmd()
 {
