@@ -17,7 +17,8 @@
  * @WEFT_FAULT_ALLOC: an allocation of the path of a packet has no memory
  * @WEFT_FAULT_RX: a frame that was received is lost
  * @WEFT_FAULT_TX: a frame that is sent is lost
- * @WEFT_FAULT_DELAY: whoever has a reference, and no lock yet, is slow
+ * @WEFT_FAULT_DELAY: whoever has found something, and no lock of it yet, is
+ *	slow
  */
 enum weft_fault {
 	WEFT_FAULT_ALLOC,
@@ -44,8 +45,8 @@ static inline bool weft_fault(enum weft_fault point) { return false; }
 
 #endif
 
-/* How slow, in microseconds: many times what another CPU's softirq takes. */
-#define WEFT_FAULT_DELAY_US	200
+/* How slow, in us: longer than another CPU's softirq, also under emulation. */
+#define WEFT_FAULT_DELAY_US	1000
 
 /** weft_fault_delay() - let others get here first; any context */
 static inline void weft_fault_delay(void)

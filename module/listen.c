@@ -9,7 +9,6 @@
 #include <net/tcp_states.h>
 
 #include "conn.h"
-#include "fault.h"
 #include "listen.h"
 #include "node.h"
 #include "path.h"
@@ -163,7 +162,6 @@ put:
 void weft_listen_open(struct weft_node *node, struct sk_buff *skb,
 		      const struct weft_pkt *pkt)
 {
-	weft_fault_delay();
 	/* Found by its session, but another CPU may have killed it since. */
 	if (!weft_node_tryhold(node)) {
 		weft_drop(node->wn, skb, WEFT_STAT_drop_state);

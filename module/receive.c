@@ -149,10 +149,13 @@ static void dispatch(struct weft_net *wn, struct sk_buff *skb,
 		return;
 	}
 	node = weft_session_find(wn, skb, pkt, &why);
-	if (node)
-		handlers[pkt->kind].receive(node, skb, pkt);
-	else
+	if (!node) {
 		weft_drop(wn, skb, why);
+		return;
+	}
+	/* It is only borrowed: another CPU may kill it now. */
+	weft_fault_delay();
+	handlers[pkt->kind].receive(node, skb, pkt);
 }
 
 /* BH, RCU. Consumes skb. */
