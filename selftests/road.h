@@ -445,7 +445,7 @@ static inline long fill_up(int fd, size_t piece)
 
 /*
  * Write until no more is taken and stays so: on a wire, what is under way
- * makes room again when it arrives.
+ * makes room again when it arrives. While something is taken it goes on.
  */
 static inline long fill_up_for_good(int fd, size_t piece)
 {
@@ -456,8 +456,10 @@ static inline long fill_up_for_good(int fd, size_t piece)
 
 	do {
 		n = fill_up(fd, piece);
-		if (n < 0 || now_ms() > end)
+		if (n < 0 || (!n && now_ms() > end))
 			return -1;
+		if (n)
+			end = now_ms() + DEADLINE_MS;
 		total += n;
 	} while (poll(&pfd, 1, quiet_ms) > 0);
 	return total;
