@@ -412,7 +412,8 @@ static int weft_bind(struct socket *sock, struct sockaddr_unsized *uaddr, int le
 	    !weft_net_is_self(weft_sock_net(sk), &node))
 		return -EADDRNOTAVAIL;
 	lock_sock(sk);
-	if (weft_sk(sk)->port || sk->sk_state != TCP_CLOSE)
+	/* A name without a place in the table was of a connection that broke. */
+	if (weft_sk(sk)->hashed || sk->sk_state != TCP_CLOSE)
 		err = -EINVAL;
 	else
 		err = weft_port_bind(sk, &node, be16_to_cpu(sw.sw_port));
@@ -424,6 +425,8 @@ static int weft_bind(struct socket *sock, struct sockaddr_unsized *uaddr, int le
 		weft_sk(sk)->addr = in6addr_any;
 		err = -EADDRNOTAVAIL;
 	}
+	if (!err)
+		weft_sk(sk)->named = false;
 	release_sock(sk);
 	return err;
 }
@@ -823,12 +826,28 @@ static void shut_reading(struct sock *sk)
 	spin_unlock_bh(&q->lock);
 }
 
+/*
+ * Did both streams of a connection end? As TCP's, it is none any more. What was
+ * shut before there was a connection ended nothing.
+ */
+static bool is_over(const struct sock *sk)
+{
+	const struct weft_sock *wsk = weft_sk(sk);
+
+	if (sk->sk_type != SOCK_STREAM || !READ_ONCE(wsk->rx_eof))
+		return false;
+	if (wsk->road == WEFT_ROAD_LOCAL)
+		return READ_ONCE(weft_sk(wsk->peer)->rx_eof);
+	return weft_conn_is_over(sk);
+}
+
 static int shut_stream(struct sock *sk, int how)
 {
 	struct weft_sock *wsk = weft_sk(sk);
+	bool open = weft_sock_is_open(sk) && !is_over(sk);
 
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
-	if (!weft_sock_is_open(sk))
+	if (!open)
 		return sk->sk_type == SOCK_STREAM ? -ENOTCONN : 0;
 	/* AF_UNIX's messages tell the sender, TCP's bytes do not. */
 	if (how & RCV_SHUTDOWN && sk->sk_type == SOCK_SEQPACKET)

@@ -166,6 +166,8 @@ static inline const char *road_missing(void)
 	X(PAIR_CONNECT, EISCONN, ECONNREFUSED, EISCONN)			\
 	/* No urgent data: a byte out of band is a second stream */	\
 	X(STREAM_OOB, EOPNOTSUPP, 0, EOPNOTSUPP)			\
+	/* A port that TCP chose goes when the connection breaks */	\
+	X(STREAM_BIND_BROKEN, EINVAL, 0, 0)				\
 	/* A wire tells that the peer sends no more, not that it is gone */ \
 	X(SEQPACKET_PEER_CLOSED, POLLHUP, POLLHUP, 0)
 

@@ -32,6 +32,26 @@ TEST_F(conn, half_close_of_both)
 	EXPECT_EOF(self->far);
 }
 
+static bool is_not_connected(void *arg)
+{
+	return ERR(shutdown(*(int *)arg, SHUT_WR)) == ENOTCONN;
+}
+
+/* Then TCP's connection is none any more, while AF_UNIX's still is. */
+TEST_F(conn, shutdown_when_both_are_over)
+{
+	ASSERT_EQ(0, shutdown(self->near, SHUT_WR));
+	ASSERT_EQ(0, shutdown(self->far, SHUT_WR));
+	EXPECT_EOF(self->near);
+	EXPECT_EOF(self->far);
+	if (variant->type != SOCK_STREAM) {
+		EXPECT_EQ(0, ERR(shutdown(self->near, SHUT_WR)));
+		return;
+	}
+	EXPECT_TRUE(eventually(is_not_connected, &self->near));
+	EXPECT_TRUE(eventually(is_not_connected, &self->far));
+}
+
 TEST_F(conn, send_after_half_close_is_EPIPE)
 {
 	ASSERT_EQ(0, shutdown(self->near, SHUT_WR));
@@ -263,6 +283,26 @@ TEST(linger_of_0_resets)
 	ASSERT_NE(0, wait_events(conn.far, POLLIN));
 	EXPECT_EQ(ECONNRESET, ERR(recv(conn.far, &got, 1, 0)));
 	conn_close(&conn);
+}
+
+/* The port that the system chose goes with it; another may be asked for, once. */
+TEST(a_broken_connection_may_be_bound)
+{
+	struct linger hard = { .l_onoff = 1 };
+	struct addr addr;
+	struct conn c;
+
+	ROAD_OR_SKIP();
+	ASSERT_EQ(0, conn_open(&c, SOCK_STREAM, false));
+	ASSERT_EQ(0, setsockopt(c.far, SOL_SOCKET, SO_LINGER, &hard,
+				sizeof(hard)));
+	CLOSE(c.far);
+	ASSERT_TRUE(wait_all_events(c.near, POLLHUP));
+	EXPECT_EQ(ECONNRESET, get_int(c.near, SO_ERROR));
+	any_addr(&addr, SOCK_STREAM, 0);
+	EXPECT_EQ(expected(EX_STREAM_BIND_BROKEN), ERR(bind_to(c.near, &addr)));
+	EXPECT_EQ(EINVAL, ERR(bind_to(c.near, &addr)));
+	conn_close(&c);
 }
 
 TEST(unconnected_is_ENOTCONN)
