@@ -797,6 +797,28 @@ static int weft_accept(struct socket *sock, struct socket *newsock,
 
 WEFT_ACCEPT_ADAPTER(weft_accept);
 
+/*
+ * Did both streams of a connection end? As TCP's, it is none any more. What was
+ * shut before there was a connection ended nothing.
+ */
+static bool is_over(const struct sock *sk)
+{
+	const struct weft_sock *wsk = weft_sk(sk);
+
+	if (sk->sk_type != SOCK_STREAM || !READ_ONCE(wsk->rx_eof))
+		return false;
+	if (wsk->road == WEFT_ROAD_LOCAL)
+		return READ_ONCE(weft_sk(wsk->peer)->rx_eof);
+	return weft_conn_is_over(sk);
+}
+
+static bool has_peer(const struct sock *sk)
+{
+	if (sk->sk_type == SOCK_STREAM)
+		return weft_sock_is_open(sk) && !is_over(sk);
+	return sk->sk_state == TCP_ESTABLISHED;
+}
+
 static int weft_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 {
 	struct sock *sk = sock->sk;
@@ -806,8 +828,7 @@ static int weft_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 	lock_sock(sk);
 	if (!peer)
 		len = weft_addr_fill(sk, uaddr, &wsk->addr, wsk->port, 0);
-	else if (sk->sk_type == SOCK_STREAM ? !weft_sock_is_open(sk) :
-					      sk->sk_state != TCP_ESTABLISHED)
+	else if (!has_peer(sk))
 		len = -ENOTCONN;
 	else
 		len = weft_addr_fill(sk, uaddr, &wsk->peer_addr,
@@ -824,21 +845,6 @@ static void shut_reading(struct sock *sk)
 	spin_lock_bh(&q->lock);
 	WRITE_ONCE(weft_sk(sk)->rx_dead, true);
 	spin_unlock_bh(&q->lock);
-}
-
-/*
- * Did both streams of a connection end? As TCP's, it is none any more. What was
- * shut before there was a connection ended nothing.
- */
-static bool is_over(const struct sock *sk)
-{
-	const struct weft_sock *wsk = weft_sk(sk);
-
-	if (sk->sk_type != SOCK_STREAM || !READ_ONCE(wsk->rx_eof))
-		return false;
-	if (wsk->road == WEFT_ROAD_LOCAL)
-		return READ_ONCE(weft_sk(wsk->peer)->rx_eof);
-	return weft_conn_is_over(sk);
 }
 
 static int shut_stream(struct sock *sk, int how)

@@ -59,7 +59,8 @@ struct weft_keep_opts {
  * @wn: of its namespace, which sk_net keeps; never changes
  * @addr: bound or own address; Own, constant while in a table
  * @peer_addr: of a connected socket; Own
- * @port: 0 while unbound; Own, constant while in a table
+ * @port: 0 while unbound; Own, constant while in a table; that of a connection
+ *	which is in none (not @hashed) may be bound anew when it has broken
  * @peer_port: 0 while not connected; Own
  * @scope: interface index given with @peer_addr
  * @peer_seq: of a DGRAM, which may be connected anew while it sends: of the

@@ -40,6 +40,8 @@ static bool is_not_connected(void *arg)
 /* Then TCP's connection is none any more, while AF_UNIX's still is. */
 TEST_F(conn, shutdown_when_both_are_over)
 {
+	struct addr addr;
+
 	ASSERT_EQ(0, shutdown(self->near, SHUT_WR));
 	ASSERT_EQ(0, shutdown(self->far, SHUT_WR));
 	EXPECT_EOF(self->near);
@@ -50,6 +52,7 @@ TEST_F(conn, shutdown_when_both_are_over)
 	}
 	EXPECT_TRUE(eventually(is_not_connected, &self->near));
 	EXPECT_TRUE(eventually(is_not_connected, &self->far));
+	EXPECT_EQ(ENOTCONN, ERR(peer_addr(self->near, &addr)));
 }
 
 TEST_F(conn, send_after_half_close_is_EPIPE)
