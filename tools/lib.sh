@@ -81,3 +81,17 @@ with_lock()
 		"$@" 9>&-
 	) 9>"$lock"
 }
+
+# run_counted LOG CMD...: run what ends with `N passed, N failed, N skipped`; the rest is shown as it
+# comes, and all of it is in LOG. The numbers are left in n_passed, n_failed and n_skipped.
+run_counted()
+{
+	local log=$1 count rc=0
+	shift
+	mkdir -p "$(dirname "$log")"
+	"$@" 2>&1 </dev/null | tee "$log" | { grep --line-buffered -vE '^[0-9]+ passed, ' || true; } || rc=$?
+	count=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -n 1 || true)
+	read -r n_passed n_failed n_skipped < <(printf '%s\n' "${count:-0 0 0}" | tr -dc '0-9 \n')
+	# Without a count, or with a status that the count does not explain, something went wrong.
+	if [ -z "$count" ] || { [ $rc -ne 0 ] && [ "$n_failed" -eq 0 ]; }; then n_failed=$((n_failed + 1)); fi
+}
