@@ -10,7 +10,7 @@
 #   make kselftest     socket tests in virtual machines; KERNELS="VERSION..." TESTS= ROADS= choose
 #   make bench         the scoreboard, side by side with every peer; tools/bench tells the choices
 #   make debug         the same on a kernel with KASAN, lockdep, kmemleak and more (built once)
-#   make faults        no memory, at every place, where that kernel is built
+#   make faults        no memory, at every place, on that kernel
 #   make oracle        does what judges a run in a virtual machine turn it red?
 #   make soak          the long forms of some of them, for hours; SOAK= chooses, see tools/soak
 #   make netbench      weft beside TCP on bad networks; NETBENCH_CASES= NETBENCH_RUNS= see tools/netbench

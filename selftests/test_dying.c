@@ -9,17 +9,14 @@
  * weft-kernels: debug
  * weft-cflags: -pthread
  */
-#include <sys/mount.h>
-#include <sys/stat.h>
-
 #include "weft_test.h"
+#include "faults.h"
 #include "peer.h"
 
-#define DEBUGFS		"/tmp/weft-debugfs"
-#define POINT		DEBUGFS "/weft/delay/"
 /* Who dies is slow by chance, too, so not every round comes to it. */
 #define PERCENT		"50"
-#define MOST_ROUNDS	400
+/* Pieces that are kept in all are more. */
+#define MOST_ROUNDS	250
 #define ENOUGH		10
 
 #define LATER_FLOW	(FLOW + 1)
@@ -41,13 +38,13 @@ static long fire(void *arg)
 {
 	struct shot *shot = arg;
 	cpu_set_t one;
+	int err;
 
 	CPU_ZERO(&one);
 	CPU_SET(shot->cpu, &one);
-	if (sched_setaffinity(0, sizeof(one), &one))
-		return -1;
+	err = sched_setaffinity(0, sizeof(one), &one);
 	pthread_barrier_wait(shot->together);
-	return emit(shot->peer, &shot->frame);
+	return err ?: emit(shot->peer, &shot->frame);
 }
 
 /* Two frames at once. Return: 0 when both have left. */
@@ -136,15 +133,14 @@ FIXTURE_SETUP(dying)
 	ROAD_OR_SKIP();
 	self->dgram = bound_socket(END_B, SOCK_DGRAM, &self->addr);
 	ASSERT_LE(0, self->dgram);
-	mkdir(DEBUGFS, 0700);
-	ASSERT_EQ(0, mount("debugfs", DEBUGFS, "debugfs", 0, NULL));
-	ASSERT_EQ(0, write_file(POINT "times", "-1"));
-	ASSERT_EQ(0, write_file(POINT "probability", PERCENT));
+	ASSERT_EQ(0, mount_debug());
+	ASSERT_EQ(0, set_point("delay", "times", "-1"));
+	ASSERT_EQ(0, set_point("delay", "probability", PERCENT));
 }
 
 FIXTURE_TEARDOWN(dying)
 {
-	write_file(POINT "probability", "0");
+	set_point("delay", "probability", "0");
 	umount(DEBUGFS);
 	close(self->dgram);
 }

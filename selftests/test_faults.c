@@ -12,7 +12,7 @@
  *
  * WEFT_FAULT_ROUNDS: everything so many times.
  *
- * weft-roads: local veth none
+ * weft-roads: local veth
  * weft-kernels: debug
  * weft-cflags: -pthread
  * weft-timeout: 900
@@ -21,19 +21,11 @@
 #include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 
 #include "weft_test.h"
-
-#define DEBUGFS		"/tmp/weft-debugfs"
-/* Where modules are, on x86 without a random base. */
-#define MODULES_START	"0xffffffffa0000000"
-#define MODULES_END	"0xffffffffff000000"
-/* No call has so many places. */
-#define MOST_FAULTS	2000
+#include "faults.h"
 
 #define SMALL		1000
 #define LARGE		70000
@@ -70,111 +62,6 @@ struct scene {
 };
 
 static unsigned char pattern[LARGE], heard[LARGE + 1];
-
-/* --- the injection --- */
-
-static const char * const injectors[] = {
-	"failslab", "fail_page_alloc", "fail_usercopy",
-};
-
-static int set_debug(const char *dir, const char *name, const char *value)
-{
-	char path[128];
-	int fd, n;
-
-	snprintf(path, sizeof(path), DEBUGFS "/%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_TRUNC);
-	n = fd < 0 ? -1 : write(fd, value, strlen(value));
-	close(fd);
-	return n < 0 ? -1 : 0;
-}
-
-static long get_debug(const char *dir, const char *name)
-{
-	char path[128], text[32] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), DEBUGFS "/%s/%s", dir, name);
-	fd = open(path, O_RDONLY);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = 0;
-	close(fd);
-	return strtol(text, NULL, 10);
-}
-
-static int set_injectors(const char *name, const char *value)
-{
-	unsigned int i;
-	int err = 0;
-
-	for (i = 0; i < ARRAY_SIZE(injectors); i++)
-		err |= set_debug(injectors[i], name, value);
-	return err;
-}
-
-/* /sys is a new mount in the namespace that we run in. */
-static int prepare_injection(void)
-{
-	int err = 0;
-
-	mkdir(DEBUGFS, 0700);
-	umount(DEBUGFS);
-	if (mount("debugfs", DEBUGFS, "debugfs", 0, NULL))
-		return -1;
-	err |= set_injectors("verbose", "0");
-	err |= set_injectors("stacktrace-depth", "32");
-	err |= set_injectors("require-start", MODULES_START);
-	err |= set_injectors("require-end", MODULES_END);
-	err |= set_injectors("reject-start", "0");
-	err |= set_injectors("reject-end", "0");
-	err |= set_debug("failslab", "ignore-gfp-wait", "N");
-	err |= set_debug("fail_page_alloc", "ignore-gfp-wait", "N");
-	err |= set_debug("fail_page_alloc", "min-order", "0");
-	return err;
-}
-
-static int open_nth(void)
-{
-	return open("/proc/thread-self/fail-nth", O_RDWR);
-}
-
-static int arm(unsigned int nth)
-{
-	int fd = open_nth(), n;
-
-	n = fd < 0 ? -1 : dprintf(fd, "%u", nth);
-	close(fd);
-	return n < 0 ? -1 : 0;
-}
-
-/* Return: whether it had come to the fault. */
-static bool disarm(void)
-{
-	int error = errno, fd = open_nth();
-	char text[16] = "";
-
-	if (fd < 0 || pread(fd, text, sizeof(text) - 1, 0) < 1 ||
-	    pwrite(fd, "0", 1, 0) != 1) {
-		perror("fail-nth");
-		exit(1);
-	}
-	close(fd);
-	errno = error;
-	return atoi(text) == 0;
-}
-
-static bool is_clean(int error)
-{
-	return error == ENOMEM || error == ENOBUFS || error == EFAULT ||
-	       error == EAGAIN;
-}
-
-static int rounds(void)
-{
-	const char *text = getenv("WEFT_FAULT_ROUNDS");
-
-	return text ? atoi(text) : 1;
-}
 
 /* --- calls --- */
 
@@ -721,11 +608,6 @@ static bool stands_faults(const struct call *call, int type)
 	return !wrong && nth < MOST_FAULTS;
 }
 
-static bool is_loading(void)
-{
-	return !strcmp(getenv("WEFT_ROAD") ?: "", "none");
-}
-
 FIXTURE(faults) {};
 FIXTURE_VARIANT(faults) { int type; };
 FIXTURE_VARIANT_ADD(faults, stream) { .type = SOCK_STREAM };
@@ -734,8 +616,8 @@ FIXTURE_VARIANT_ADD(faults, dgram) { .type = SOCK_DGRAM };
 
 FIXTURE_SETUP(faults)
 {
-	if (is_loading() || road()->oracle)
-		SKIP(return, "faults are weft's own, and this road has no nodes");
+	if (road()->oracle)
+		SKIP(return, "faults are weft's own");
 	ROAD_OR_SKIP();
 	pattern_fill(pattern, LARGE, 1, 0);
 	ASSERT_EQ(0, prepare_injection());
@@ -746,7 +628,7 @@ FIXTURE_TEARDOWN(faults)
 	umount(DEBUGFS);
 }
 
-TEST_F_TIMEOUT(faults, of_every_call, 600)
+TEST_F_TIMEOUT(faults, of_every_call, TEST_TIMEOUT_RUNNER)
 {
 	unsigned int i;
 	int round;
@@ -801,29 +683,13 @@ FIXTURE_VARIANT_ADD(points, slow) { "delay", "20" };
 
 FIXTURE_SETUP(points)
 {
-	if (is_loading() || road()->oracle)
-		SKIP(return, "faults are weft's own, and this road has no nodes");
+	if (road()->oracle)
+		SKIP(return, "faults are weft's own");
 	ROAD_OR_SKIP();
 	if (!road()->wire && !strncmp(variant->name, "drop_", 5))
 		SKIP(return, "there is no frame on one node");
 	pattern_fill(pattern, LARGE, 1, 0);
 	ASSERT_EQ(0, prepare_injection());
-}
-
-static long points_left(const char *name)
-{
-	char dir[64];
-
-	snprintf(dir, sizeof(dir), "weft/%s", name);
-	return get_debug(dir, "times");
-}
-
-static int set_point(const char *name, const char *what, const char *value)
-{
-	char dir[64];
-
-	snprintf(dir, sizeof(dir), "weft/%s", name);
-	return set_debug(dir, what, value);
 }
 
 /* What fails here is not to fail in the next case. */
@@ -833,7 +699,7 @@ FIXTURE_TEARDOWN(points)
 	umount(DEBUGFS);
 }
 
-TEST_F_TIMEOUT(points, of_softirq, 600)
+TEST_F_TIMEOUT(points, of_softirq, TEST_TIMEOUT_RUNNER)
 {
 	long most = 250L * rounds();
 	char text[16];
@@ -850,95 +716,6 @@ TEST_F_TIMEOUT(points, of_softirq, 600)
 	EXPECT_EQ(0, set_point(variant->name, "probability", "0"));
 	EXPECT_TRUE(converses(SOCK_STREAM));
 	EXPECT_GT(most, points_left(variant->name));
-}
-
-/* --- the module itself --- */
-
-static int load(void)
-{
-	int fd = open(getenv("WEFT_KO"), O_RDONLY), n, error;
-
-	n = syscall(SYS_finit_module, fd, "", 0);
-	error = errno;
-	close(fd);
-	errno = error;
-	return n;
-}
-
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "weft", O_NONBLOCK);
-}
-
-/*
- * No fault below a function of the kernel. Return: 0, or -1: there is no such
- * function.
- */
-static int spare_function(const char *name)
-{
-	unsigned long start = 0, end = ULONG_MAX, at;
-	char line[256], text[32], symbol[128];
-	FILE *file = fopen("/proc/kallsyms", "r");
-	int err;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%lx %*c %127s", &at, symbol) == 2 &&
-		    !strcmp(symbol, name))
-			start = at;
-	if (file)
-		rewind(file);
-	while (start && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%lx", &at) == 1 && at > start && at < end)
-			end = at;
-	if (file)
-		fclose(file);
-	if (!start)
-		return -1;
-	snprintf(text, sizeof(text), "0x%lx", start);
-	err = set_injectors("reject-start", text);
-	snprintf(text, sizeof(text), "0x%lx", end);
-	return err | set_injectors("reject-end", text);
-}
-
-FIXTURE(module) {};
-
-FIXTURE_SETUP(module)
-{
-	if (!is_loading())
-		SKIP(return, "on the road `none` alone");
-	ASSERT_EQ(0, prepare_injection());
-	/* It leaks a cache's name when it fails, and says so at length. */
-	ASSERT_EQ(0, spare_function("__kmem_cache_create_args"));
-}
-
-FIXTURE_TEARDOWN(module)
-{
-	umount(DEBUGFS);
-}
-
-TEST_F_TIMEOUT(module, is_loaded_under_faults, 600)
-{
-	unsigned int nth;
-	bool fired = true;
-
-	ASSERT_EQ(0, unshare(CLONE_NEWNET));
-	ASSERT_EQ(0, unload());
-	for (nth = 1; fired && nth < MOST_FAULTS; nth++) {
-		int n;
-
-		ASSERT_EQ(0, arm(nth));
-		n = load();
-		fired = disarm();
-		if (!n) {
-			ASSERT_EQ(0, unload());
-			continue;
-		}
-		ASSERT_TRUE(fired && is_clean(errno))
-			TH_LOG("fault %u: %s", nth, strerror(errno));
-	}
-	TH_LOG("%u faults met", nth - 2);
-	EXPECT_LT(20, nth);
-	ASSERT_EQ(0, load());
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module is loaded while the first, then the second, and so on to the last
+ * of the places fails where that can find no memory: it is not loaded then, and
+ * leaves nothing.
+ *
+ * weft-roads: none
+ * weft-kernels: debug
+ * weft-timeout: 900
+ */
+#include "weft_test.h"
+#include "faults.h"
+
+static int load(void)
+{
+	int fd = open(getenv("WEFT_KO"), O_RDONLY), n, error;
+
+	n = syscall(SYS_finit_module, fd, "", 0);
+	error = errno;
+	close(fd);
+	errno = error;
+	return n;
+}
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "weft", O_NONBLOCK);
+}
+
+/*
+ * No fault below a function of the kernel. Return: 0, or -1: there is no such
+ * function.
+ */
+static int spare_function(const char *name)
+{
+	unsigned long start = 0, end = ULONG_MAX, at;
+	char line[256], text[32], symbol[128];
+	FILE *file = fopen("/proc/kallsyms", "r");
+	int err;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%lx %*c %127s", &at, symbol) == 2 &&
+		    !strcmp(symbol, name))
+			start = at;
+	if (file)
+		rewind(file);
+	while (start && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%lx", &at) == 1 && at > start && at < end)
+			end = at;
+	if (file)
+		fclose(file);
+	if (!start)
+		return -1;
+	snprintf(text, sizeof(text), "0x%lx", start);
+	err = set_injectors("reject-start", text);
+	snprintf(text, sizeof(text), "0x%lx", end);
+	return err | set_injectors("reject-end", text);
+}
+
+FIXTURE(module) {};
+
+FIXTURE_SETUP(module)
+{
+	ASSERT_EQ(0, prepare_injection());
+	/* It leaks a cache's name when it fails, and says so at length. */
+	ASSERT_EQ(0, spare_function("__kmem_cache_create_args"));
+}
+
+FIXTURE_TEARDOWN(module)
+{
+	umount(DEBUGFS);
+}
+
+TEST_F_TIMEOUT(module, is_loaded_under_faults, TEST_TIMEOUT_RUNNER)
+{
+	unsigned int nth;
+	bool fired = true;
+
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	ASSERT_EQ(0, unload());
+	for (nth = 1; fired && nth < MOST_FAULTS; nth++) {
+		int n;
+
+		ASSERT_EQ(0, arm(nth));
+		n = load();
+		fired = disarm();
+		if (!n) {
+			ASSERT_EQ(0, unload());
+			continue;
+		}
+		ASSERT_TRUE(fired && is_clean(errno))
+			TH_LOG("fault %u: %s", nth, strerror(errno));
+	}
+	TH_LOG("%u faults met", nth - 2);
+	EXPECT_LT(20, nth);
+	ASSERT_EQ(0, load());
+}
+
+TEST_HARNESS_MAIN
