@@ -18,6 +18,7 @@ failed() { sed -n 's/^    not ok [0-9]* \([^ ]*\).*/\1/p' "$1"; }
 blame() { grep -A 12 "# $2: " "$1"; return 1; }
 
 tap_case load insmod "$ko"
+tap_case results_are_told ls "$results"/weft_engine/results
 for suite in "$results"/*/results; do
 	name=${suite%/results} name=${name##*/}
 	for c in $(passed "$suite"); do tap_case "$name.$c" true; done
