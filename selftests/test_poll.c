@@ -33,6 +33,43 @@ TEST_F(conn, readable_while_there_is_data)
 	EXPECT_EQ(POLLOUT, events_now(self->near, ALL_EVENTS));
 }
 
+/* Bytes one by one, which fit into any buffer. */
+#define TRICKLE		10000
+
+struct trickle {
+	int fd;
+	volatile bool over;
+};
+
+static long trickle(void *arg)
+{
+	struct trickle *t = arg;
+	long sent = 0;
+
+	while (sent < TRICKLE && send(t->fd, "x", 1, MSG_NOSIGNAL) == 1)
+		sent++;
+	t->over = true;
+	return sent;
+}
+
+/* Whoever looks without a lock, while another writes, sees no other state. */
+TEST_F(conn, readable_while_more_comes)
+{
+	struct trickle t = { .fd = self->far };
+	struct task task;
+	long looks = 0;
+
+	ASSERT_EQ(0, task_start(&task, trickle, &t));
+	ASSERT_EQ(POLLIN, wait_events(self->near, POLLIN));
+	do {
+		ASSERT_EQ(POLLIN | POLLOUT, events_now(self->near, ALL_EVENTS));
+		looks++;
+	} while (!t.over);
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(TRICKLE, task.result);
+	EXPECT_LT(1, looks);
+}
+
 TEST_F(conn, normal_data_events)
 {
 	const short normal = POLLRDNORM | POLLWRNORM;
