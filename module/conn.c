@@ -1413,11 +1413,16 @@ drop:
 
 /* --- time and nodes --- */
 
+/*
+ * The timer has fired. Where the socket was owned then, this comes later, and
+ * until then @timer_at is a time that has passed: nobody need arm anything.
+ */
 static void tick(struct sock *sk)
 {
 	struct weft_conn *conn = conn_of(sk);
 	u64 now = ktime_get_ns();
 
+	conn->timer_at = WEFT_NEVER;
 	if (!conn->linked)
 		return;
 	if (conn->orphan_end && now >= conn->orphan_end) {
@@ -1534,9 +1539,6 @@ static enum hrtimer_restart expired(struct hrtimer *timer)
 	/* The timer has no reference: weft_conn_free() waits for us. */
 	if (!refcount_inc_not_zero(&sk->sk_refcnt))
 		return HRTIMER_NORESTART;
-	bh_lock_sock(sk);
-	conn->timer_at = WEFT_NEVER;
-	bh_unlock_sock(sk);
 	event(sk, WEFT_EV_TIMER);
 	sock_put(sk);
 	return HRTIMER_NORESTART;
