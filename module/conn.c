@@ -1122,6 +1122,9 @@ static void become_open(struct sock *sk)
 	struct weft_conn *conn = conn_of(sk);
 
 	weft_sk(sk)->peer_max_message = conn->engine.peer_max_message;
+	/* A child has been so since it was made: to its program this is no event. */
+	if (sk->sk_state == TCP_ESTABLISHED)
+		return;
 	/* Whoever sees it connected sees what it is connected to. */
 	smp_store_release(&sk->sk_state, TCP_ESTABLISHED);
 	if (!sock_flag(sk, SOCK_DEAD)) {

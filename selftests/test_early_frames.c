@@ -7,6 +7,8 @@
  * weft-roads: veth
  * weft-cflags: -pthread
  */
+#include <sys/epoll.h>
+
 #include "weft_test.h"
 #include "peer.h"
 
@@ -123,6 +125,39 @@ TEST_F(early, a_deferred_connect_is_silent)
 	ASSERT_TRUE(await_any(&self->peer));
 	ASSERT_EQ(OPEN, kind_of(&self->peer.in));
 	EXPECT_TRUE(payload_is(&self->peer.in, "request"));
+}
+
+static bool has_heard_more(void *arg)
+{
+	return count_of("in_packets") > *(long long *)arg;
+}
+
+/* A connection that was accepted is one: that its opener has heard so is no edge. */
+TEST_F(early, the_first_ack_of_the_opener_is_no_event)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
+	int sock, ep = epoll_create1(EPOLL_CLOEXEC);
+	long long heard;
+	struct frame f;
+
+	ASSERT_TRUE(ask(&self->peer));
+	build_flow_open(&self->peer, &f, addr_port(&self->own), SOCK_STREAM, "");
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	sock = accepted(self->lis);
+	ASSERT_LE(0, sock);
+	ASSERT_TRUE(await(&self->peer, OPENED));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, sock, &event));
+	ASSERT_EQ(1, epoll_wait(ep, &event, 1, DEADLINE_MS));
+	EXPECT_EQ(EPOLLOUT, event.events);
+	heard = count_of("in_packets");
+	begin(&self->peer, &f, ACK, F_OPENER);
+	put_flow(&f, FLOW, 0, 0);
+	seal(&f);
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	ASSERT_TRUE(eventually(has_heard_more, &heard));
+	EXPECT_EQ(0, epoll_wait(ep, &event, 1, 0));
+	close(ep);
+	close(sock);
 }
 
 /* Nothing is acknowledged, neither of the first OPEN nor of its repetition. */
