@@ -812,11 +812,9 @@ static bool is_over(const struct sock *sk)
 	return weft_conn_is_over(sk);
 }
 
-static bool has_peer(const struct sock *sk)
+static bool is_connected(const struct sock *sk)
 {
-	if (sk->sk_type == SOCK_STREAM)
-		return weft_sock_is_open(sk) && !is_over(sk);
-	return sk->sk_state == TCP_ESTABLISHED;
+	return weft_sock_is_open(sk) && !is_over(sk);
 }
 
 static int weft_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
@@ -828,7 +826,8 @@ static int weft_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 	lock_sock(sk);
 	if (!peer)
 		len = weft_addr_fill(sk, uaddr, &wsk->addr, wsk->port, 0);
-	else if (!has_peer(sk))
+	else if (sk->sk_type == SOCK_STREAM ? !is_connected(sk) :
+					      sk->sk_state != TCP_ESTABLISHED)
 		len = -ENOTCONN;
 	else
 		len = weft_addr_fill(sk, uaddr, &wsk->peer_addr,
@@ -850,10 +849,10 @@ static void shut_reading(struct sock *sk)
 static int shut_stream(struct sock *sk, int how)
 {
 	struct weft_sock *wsk = weft_sk(sk);
-	bool open = weft_sock_is_open(sk) && !is_over(sk);
+	bool connected = is_connected(sk);
 
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
-	if (!open)
+	if (!connected)
 		return sk->sk_type == SOCK_STREAM ? -ENOTCONN : 0;
 	/* AF_UNIX's messages tell the sender, TCP's bytes do not. */
 	if (how & RCV_SHUTDOWN && sk->sk_type == SOCK_SEQPACKET)
