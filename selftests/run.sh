@@ -4,8 +4,8 @@
 #
 #   run.sh OUT N KO BIN    OUT/plan.N has lines: TEST ROAD SECONDS PROGRAM
 #
-# Leaves OUT/TEST.ROAD.tap and .err, and in OUT/index a line TEST ROAD STATUS SECONDS for each run.
-# OUT/running names the test that is running. tools/kselftest counts; nothing is judged here.
+# Leaves OUT/TEST.ROAD.tap and .err, and in OUT/index.N a line TEST ROAD STATUS SECONDS for
+# each run. OUT/running.N names the test that is running. tools/kselftest counts; nothing is judged here.
 #
 # With WEFT_UNLOAD_EACH the module is unloaded behind each test, which counts everything that the
 # test left: unloading waits for every socket, and the slab allocator reports each object that
@@ -20,7 +20,7 @@ is_loaded() { [ -d /sys/module/weft ]; }
 
 note() # note TEST ROAD STATUS SECONDS
 {
-	printf '%s %s %s %s\n' "$@" >>"$out/index"
+	printf '%s %s %s %s\n' "$@" >>"$out/index.$vm"
 	if [ "$3" = 0 ]; then
 		printf '  %-8s %-24s %4s s\n' "$2" "$1" "$4"
 	else
@@ -58,7 +58,7 @@ make_road()
 run_one() # run_one TEST ROAD SECONDS PROGRAM
 {
 	local rc=0 start=$SECONDS enter=() base="$out/$1.$2" scratch="/tmp/weft.$1.$2" pid
-	echo "$1 $2" >"$out/running"
+	echo "$1 $2" >"$out/running.$vm"
 	mkdir -p "$scratch"
 	if ! make_road "$2" 2>"$base.err"; then
 		echo "cannot make the road $2" >>"$base.err"
@@ -75,7 +75,7 @@ run_one() # run_one TEST ROAD SECONDS PROGRAM
 	weft_clean
 	note "$1" "$2" $rc $((SECONDS - start))
 	[ -z "$WEFT_UNLOAD_EACH" ] || ! is_loaded || step "unload-after-$1-$2" unload
-	rm "$out/running"
+	rm "$out/running.$vm"
 }
 
 # Every socket is gone by now, so unloading may take no more than its two seconds. What is left
@@ -107,7 +107,7 @@ save_gcov()
 }
 
 step load insmod "$WEFT_KO" || exit 1
-while read -r test road seconds program; do
+while read -r test road seconds program _; do
 	is_loaded || step "load-before-$test-$road" insmod "$WEFT_KO" || exit 1
 	run_one "$test" "$road" "$seconds" "$program"
 done <"$out/plan.$vm"

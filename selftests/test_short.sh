@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Short messages go before bulk between the same two nodes, where the queue is that of the sender's own
 # device: by their priority where the device knows that, by their flow where it knows flows. A
-# queue that knows neither is what they are compared with.
+# queue that knows neither is what they are compared with. A kernel of ours is too slow to fill one.
 #
+# weft-kernels: stock
 # weft-roads: none
 # weft-timeout: 240
 . "$WEFT_LIB"

@@ -82,6 +82,17 @@ with_lock()
 	) 9>"$lock"
 }
 
+# Virtual machines that run at a time.
+vm_width() { local n; n=$(nproc); echo $((n < 4 ? n : 4)); }
+
+# Wait until one more job may be started in the background.
+wait_for_slot()
+{
+	local most
+	most=$(vm_width)
+	while [ "$(jobs -rp | wc -l)" -ge "$most" ]; do wait -n || true; done
+}
+
 # run_counted LOG CMD...: run what ends with `N passed, N failed, N skipped`; the rest is shown as it
 # comes, and all of it is in LOG. The numbers are left in n_passed, n_failed and n_skipped.
 run_counted()
