@@ -8,6 +8,8 @@
  * ours takes less than two seconds is test_unload's.
  *
  * WEFT_CHURN: how many of each, 20 by default.
+ * WEFT_CHURN_LANES: namespaces that end beside each other, 1 by default; an end
+ * is mostly waiting.
  *
  * weft-roads: none
  * weft-kernels: 6.12
@@ -20,11 +22,15 @@
 #include <sys/wait.h>
 
 #include "weft_test.h"
+#include "ko.h"
 #include "rtnl.h"
 
 #define MOST_MS		2000
 #define PORT		4000
 #define THREADS		6
+#define MOST_LANES	16
+/* One end where nobody speaks for so many others. */
+#define IDLE_ROUNDS	5
 
 enum { NODE_A, NODE_B, NODES };
 
@@ -34,21 +40,38 @@ enum { NODE_A, NODE_B, NODES };
  * @closes: connections that were closed with bytes under way
  * @shutdowns: that were shut down while a reader slept
  * @worst_ms: the longest of these calls
+ * @ends: of namespaces, those where nobody speaks and the others
+ * @end_ms: what these took, together
  */
 struct board {
 	atomic_ulong wire;
 	atomic_ulong closes;
 	atomic_ulong shutdowns;
 	atomic_long worst_ms;
+	atomic_long ends[2];
+	atomic_long end_ms[2];
 };
 
 static struct board *board;
 
+static struct board *new_board(void)
+{
+	void *new = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return new == MAP_FAILED ? NULL : new;
+}
+
+static int setting(const char *name, int otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? atoi(text) : otherwise;
+}
+
 static int churns(void)
 {
-	const char *text = getenv("WEFT_CHURN");
-
-	return text ? atoi(text) : 20;
+	return setting("WEFT_CHURN", 20);
 }
 
 static void note_time(long long begun)
@@ -399,9 +422,8 @@ FIXTURE_SETUP(churn)
 {
 	if (road()->oracle)
 		SKIP(return, "weft's own life");
-	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, board);
+	board = new_board();
+	ASSERT_NE(NULL, board);
 	ASSERT_EQ(0, open_world(&self->world));
 	ASSERT_EQ(0, start_talk(&self->world));
 	ASSERT_TRUE(talk_goes_on());
@@ -498,6 +520,15 @@ static long long time_to_go(int ns, const char *dev)
 	return -1;
 }
 
+enum { IDLE, BUSY };
+
+static bool note_end(struct board *total, int kind, long long took)
+{
+	atomic_fetch_add(&total->ends[kind], 1);
+	atomic_fetch_add(&total->end_ms[kind], took);
+	return took >= 0;
+}
+
 /* A namespace where nobody speaks: what its end costs on this machine. In B. */
 static long long time_of_an_idle_one(struct world *w)
 {
@@ -525,35 +556,59 @@ static int begin_anew(struct world *w)
 	return w->ns[NODE_A] < 0 || join_nodes(w) || start_talk(w);
 }
 
-TEST_F_TIMEOUT(churn, namespace_deletion, 86400)
+static bool ends_one(struct board *total, struct world *w, bool idle_too)
 {
-	struct world *w = &self->world;
-	long long idle = 0, busy = 0, took;
-	int i;
-
-	for (i = 0; i < churns(); i++) {
-		took = time_of_an_idle_one(w);
-		ASSERT_LE(0, took);
-		idle += took;
-		took = time_of_a_busy_one(w);
-		ASSERT_LE(0, took);
-		busy += took;
-		ASSERT_EQ(0, leave(w));
-		ASSERT_EQ(0, begin_anew(w));
-		ASSERT_TRUE(talk_goes_on());
-	}
-	/* What of it is ours is not known: with all CPUs busy both take long. */
-	TH_LOG("%d took %lld ms on average, idle ones %lld ms", i, busy / i,
-	       idle / i);
+	return !(idle_too && !note_end(total, IDLE, time_of_an_idle_one(w))) &&
+	       !enter(w, NODE_B) &&
+	       note_end(total, BUSY, time_of_a_busy_one(w)) && !leave(w) &&
+	       !begin_anew(w) && talk_goes_on();
 }
 
-static int load(void)
+/* A lane has a world and a board of its own; what it met is told in @total. */
+static bool ends_namespaces(struct board *total, int rounds)
 {
-	int fd = open(getenv("WEFT_KO"), O_RDONLY), n;
+	struct world w;
+	bool good;
+	int i;
 
-	n = syscall(SYS_finit_module, fd, "", 0);
-	close(fd);
-	return n;
+	board = new_board();
+	good = board && !open_world(&w) && !start_talk(&w) && talk_goes_on();
+	for (i = 0; good && i < rounds; i++)
+		good = ends_one(total, &w, i % IDLE_ROUNDS == 0);
+	if (!good)
+		fprintf(stderr, "# round %d: %s\n", i, strerror(errno));
+	close_world(&w);
+	return good;
+}
+
+static long mean_ms(int kind)
+{
+	return atomic_load(&board->end_ms[kind]) /
+	       (atomic_load(&board->ends[kind]) ?: 1);
+}
+
+TEST_F_TIMEOUT(churn, namespace_deletion, 86400)
+{
+	int i, status, nr = setting("WEFT_CHURN_LANES", 1);
+	int rounds = (churns() + nr - 1) / nr;
+	pid_t lanes[MOST_LANES];
+
+	ASSERT_GE(MOST_LANES, nr);
+	end_talk(&self->world);
+	for (i = 0; i < nr; i++) {
+		lanes[i] = fork();
+		if (!lanes[i])
+			exit(!ends_namespaces(board, rounds));
+		ASSERT_LT(0, lanes[i]);
+	}
+	for (i = 0; i < nr; i++) {
+		ASSERT_EQ(lanes[i], waitpid(lanes[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	EXPECT_EQ(rounds * nr, atomic_load(&board->ends[BUSY]));
+	/* What of it is ours is not known: with all CPUs busy both take long. */
+	TH_LOG("%ld took %ld ms on average, idle ones %ld ms",
+	       atomic_load(&board->ends[BUSY]), mean_ms(BUSY), mean_ms(IDLE));
 }
 
 TEST_F_TIMEOUT(churn, module_unloading, 86400)
@@ -564,9 +619,9 @@ TEST_F_TIMEOUT(churn, module_unloading, 86400)
 	for (i = 0; i < churns(); i++) {
 		end_talk(&self->world);
 		begun = now_ms();
-		ASSERT_EQ(0, syscall(SYS_delete_module, "weft", O_NONBLOCK));
+		ASSERT_EQ(0, ko_unload());
 		EXPECT_TRUE(in_time(begun, &worst));
-		ASSERT_EQ(0, load());
+		ASSERT_EQ(0, ko_load());
 		ASSERT_EQ(0, start_talk(&self->world));
 		ASSERT_TRUE(talk_goes_on());
 	}

@@ -10,22 +10,7 @@
  */
 #include "weft_test.h"
 #include "faults.h"
-
-static int load(void)
-{
-	int fd = open(getenv("WEFT_KO"), O_RDONLY), n, error;
-
-	n = syscall(SYS_finit_module, fd, "", 0);
-	error = errno;
-	close(fd);
-	errno = error;
-	return n;
-}
-
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "weft", O_NONBLOCK);
-}
+#include "ko.h"
 
 /*
  * No fault below a function of the kernel. Return: 0, or -1: there is no such
@@ -77,15 +62,15 @@ TEST_F_TIMEOUT(module, is_loaded_under_faults, TEST_TIMEOUT_RUNNER)
 	bool fired = true;
 
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
-	ASSERT_EQ(0, unload());
+	ASSERT_EQ(0, ko_unload());
 	for (nth = 1; fired && nth < MOST_FAULTS; nth++) {
 		int n;
 
 		ASSERT_EQ(0, arm(nth));
-		n = load();
+		n = ko_load();
 		fired = disarm();
 		if (!n) {
-			ASSERT_EQ(0, unload());
+			ASSERT_EQ(0, ko_unload());
 			continue;
 		}
 		ASSERT_TRUE(fired && is_clean(errno))
@@ -93,7 +78,7 @@ TEST_F_TIMEOUT(module, is_loaded_under_faults, TEST_TIMEOUT_RUNNER)
 	}
 	TH_LOG("%u faults met", nth - 2);
 	EXPECT_LT(20, nth);
-	ASSERT_EQ(0, load());
+	ASSERT_EQ(0, ko_load());
 }
 
 TEST_HARNESS_MAIN

@@ -34,7 +34,7 @@ static struct weft_info info_of(int fd)
 	return info;
 }
 
-/* Filled over two patterns: what differs was not written. */
+/* Filled over two patterns: what keeps both was not written; numbers may change. */
 TEST_F(conn, is_whole_at_any_length)
 {
 	unsigned char one[ROOM], two[ROOM];
@@ -54,7 +54,7 @@ TEST_F(conn, is_whole_at_any_length)
 		ASSERT_EQ(0, getsockopt(self->near, SOL_WEFT, WEFT_INFO, two,
 					&got));
 		for (i = 0; i < got; i++)
-			ASSERT_EQ(one[i], two[i]);
+			ASSERT_FALSE(one[i] == 0xa5 && two[i] == 0x5a);
 		for (; i < sizeof(one); i++) {
 			ASSERT_EQ(0xa5, one[i]);
 			ASSERT_EQ(0x5a, two[i]);
