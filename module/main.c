@@ -147,6 +147,8 @@ static void __exit weft_exit(void)
 	weft_af_unregister();
 	weft_receive_exit();
 	weft_offload_exit();
+	/* Sockets that were closed end in callbacks, and need their namespace. */
+	rcu_barrier();
 	weft_net_exit();
 	weft_af_exit();
 	weft_conn_exit();
