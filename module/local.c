@@ -24,7 +24,6 @@ static void take_peer(struct sock *sk, struct sock *peer)
 	sock_hold(peer);
 	WRITE_ONCE(wsk->peer, peer);
 	wsk->road = WEFT_ROAD_LOCAL;
-	wsk->pool = NULL;
 	wsk->peer_addr = weft_sk(peer)->addr;
 	wsk->peer_port = weft_sk(peer)->port;
 	wsk->peer_max_message = weft_sk(peer)->max_message;
@@ -86,8 +85,10 @@ int weft_local_connect(struct sock *sk, const struct in6_addr *to, u16 port,
 	set_max_message(child);
 	/*
 	 * Once it is in the queue the child may be accepted, written to and
-	 * closed before we know it.
+	 * closed before we know it; and what is written to us looks for our
+	 * pool, in whose place a former listener has its list.
 	 */
+	weft_sk(sk)->pool = NULL;
 	take_peer(child, sk);
 	sock_hold(child);
 	err = weft_listen_add(listener, child);

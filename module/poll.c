@@ -67,9 +67,11 @@ bool weft_sock_is_deaf(const struct sock *sk)
 int weft_sock_may_send(struct sock *sk)
 {
 	bool stream = sk->sk_type == SOCK_STREAM;
+	int err = sock_error(sk);
 
-	if (sk->sk_err)
-		return sock_error(sk);
+	/* SO_ERROR may take it at any time: then the state tells. */
+	if (err)
+		return err;
 	if (!stream && !weft_sk(sk)->road)
 		return -ENOTCONN;
 	if (sk->sk_shutdown & SEND_SHUTDOWN)

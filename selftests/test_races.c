@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Calls of two threads on the same connection, or on both ends of it, over and
+ * over, where an unlucky moment once did harm: what was allowed before must be
+ * so after, and the kernel has nothing to say.
+ *
+ * weft-roads: local veth
+ * weft-cflags: -pthread
+ */
+#include <stdatomic.h>
+
+#include "weft_test.h"
+
+#define ROUNDS		2000
+
+FIXTURE(races) {};
+
+FIXTURE_SETUP(races)
+{
+	ROAD_OR_SKIP();
+}
+
+FIXTURE_TEARDOWN(races) {}
+
+/* Who connected is written to before connect() has returned. */
+struct greeter {
+	int lis;
+	atomic_long greeted;
+};
+
+static long accept_and_greet(void *arg)
+{
+	struct greeter *g = arg;
+
+	for (;;) {
+		int fd = accept(g->lis, NULL, NULL);
+
+		if (fd < 0)
+			return errno;
+		if (send(fd, "hello", 5, MSG_NOSIGNAL) == 5)
+			atomic_fetch_add(&g->greeted, 1);
+		close(fd);
+	}
+}
+
+/* It was a listener, whose list of children nobody needs any more. */
+static int former_listener(void)
+{
+	int fd = end_socket(END_A, SOCK_STREAM);
+
+	if (listen(fd, 1) || shutdown(fd, SHUT_RD))
+		return -1;
+	return fd;
+}
+
+TEST_F(races, a_former_listener_is_greeted_while_it_connects)
+{
+	struct greeter g = {};
+	struct addr addr;
+	struct task task;
+	int i;
+
+	g.lis = listener(END_B, SOCK_STREAM, 8, &addr);
+	ASSERT_LE(0, g.lis);
+	ASSERT_EQ(0, task_start(&task, accept_and_greet, &g));
+	for (i = 0; i < ROUNDS; i++) {
+		int fd = former_listener();
+
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, connect_to(fd, &addr));
+		EXPECT_TEXT(fd, "hello");
+		EXPECT_EOF(fd);
+		close(fd);
+	}
+	shutdown(g.lis, SHUT_RD);
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(ROUNDS, atomic_load(&g.greeted));
+	close(g.lis);
+}
+
+/* The error is taken by another call than the one that it was for. */
+struct thief {
+	atomic_int fd;
+	atomic_bool over;
+	long taken;
+};
+
+static long take_errors(void *arg)
+{
+	struct thief *t = arg;
+
+	while (!atomic_load(&t->over)) {
+		int error = 0;
+		socklen_t len = sizeof(error);
+
+		if (!getsockopt(atomic_load(&t->fd), SOL_SOCKET, SO_ERROR,
+				&error, &len) && error)
+			t->taken++;
+	}
+	return 0;
+}
+
+/* Shut while it was connecting; nobody answers there. */
+static int broken_socket(struct addr *nobody)
+{
+	int fd = end_socket(END_A, SOCK_STREAM);
+
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	connect_to(fd, nobody);
+	shutdown(fd, SHUT_RDWR);
+	return fd;
+}
+
+TEST_F(races, nothing_is_sent_where_an_error_was_taken)
+{
+	struct thief t = { .fd = -1 };
+	struct addr nobody;
+	struct task task;
+	int i;
+
+	if (road()->oracle)
+		SKIP(return, "it is refused at once there");
+	any_addr(&nobody, SOCK_STREAM, 4000);
+	ASSERT_EQ(1, inet_pton(AF_INET6, "fd77:6566:7400::1:2:3",
+			       nobody.weft.sw_node));
+	ASSERT_EQ(0, task_start(&task, take_errors, &t));
+	for (i = 0; i < ROUNDS; i++) {
+		int fd = broken_socket(&nobody);
+
+		ASSERT_LE(0, fd);
+		atomic_store(&t.fd, fd);
+		EXPECT_EQ(-1, send(fd, "x", 1, MSG_NOSIGNAL));
+		EXPECT_EQ(-1, send(fd, "x", 1, MSG_NOSIGNAL));
+		close(fd);
+	}
+	atomic_store(&t.over, true);
+	ASSERT_TRUE(task_join(&task));
+}
+
+TEST_HARNESS_MAIN
