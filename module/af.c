@@ -817,6 +817,9 @@ static bool is_connected(const struct sock *sk)
 	return weft_sock_is_open(sk) && !is_over(sk);
 }
 
+/* What getname() is asked for; accept() wants a name whatever became of it. */
+enum { OWN, OF_CONNECTED, OF_ACCEPTED };
+
 static int weft_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 {
 	struct sock *sk = sock->sk;
@@ -824,10 +827,11 @@ static int weft_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 	int len;
 
 	lock_sock(sk);
-	if (!peer)
+	if (peer == OWN)
 		len = weft_addr_fill(sk, uaddr, &wsk->addr, wsk->port, 0);
-	else if (sk->sk_type == SOCK_STREAM ? !is_connected(sk) :
-					      sk->sk_state != TCP_ESTABLISHED)
+	else if (peer == OF_CONNECTED &&
+		 (sk->sk_type == SOCK_STREAM ? !is_connected(sk) :
+					       sk->sk_state != TCP_ESTABLISHED))
 		len = -ENOTCONN;
 	else
 		len = weft_addr_fill(sk, uaddr, &wsk->peer_addr,

@@ -52,7 +52,9 @@ bool weft_sock_is_readable(const struct sock *sk)
 	whole = weft_sock_whole(sk);
 	if (sk->sk_type == SOCK_SEQPACKET)
 		return whole > 0;
-	return (int)whole >= sock_rcvlowat(sk, 0, INT_MAX);
+	/* What has no room to become more is enough. */
+	return (int)whole >= sock_rcvlowat(sk, 0, INT_MAX) ||
+	       (whole && !weft_sock_is_drained(sk));
 }
 
 bool weft_sock_is_deaf(const struct sock *sk)

@@ -659,6 +659,7 @@ static bool has_news(const struct sock *sk)
 static int wait_news(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	unsigned long begun = jiffies;
 	bool pause;
 
 	if (!*timeo)
@@ -674,6 +675,8 @@ static int wait_news(struct sock *sk, long *timeo)
 	smp_mb();	/* on the queue before looking: see skwq_has_sleeper() */
 	if (pause) {
 		weft_pause_sleep(sk, &wait, has_ended);
+		if (*timeo != MAX_SCHEDULE_TIMEOUT)
+			*timeo -= min_t(long, *timeo, jiffies - begun);
 	} else {
 		if (!has_news(sk))
 			*timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, *timeo);
@@ -685,11 +688,11 @@ static int wait_news(struct sock *sk, long *timeo)
 }
 
 /*
- * Nothing is there to read: why?
+ * Nothing is there to read beyond what was peeked: why?
  *
  * Return: 1 wait and look again, 0 end of the stream, or negative errno.
  */
-static int why_nothing(struct sock *sk)
+static int why_nothing(struct sock *sk, u32 beyond)
 {
 	struct weft_sock *wsk = weft_sk(sk);
 	bool ended = READ_ONCE(wsk->rx_eof);
@@ -702,8 +705,8 @@ static int why_nothing(struct sock *sk)
 	if (ended || READ_ONCE(wsk->was_reset) ||
 	    sk->sk_shutdown & RCV_SHUTDOWN) {
 		/* The end may have come behind bytes: look once more. */
-		take_all(sk, 0, false);
-		return wsk->reader_bytes ? 1 : 0;
+		take_all(sk, beyond, false);
+		return wsk->reader_bytes > beyond ? 1 : 0;
 	}
 	if (sk->sk_state == TCP_CLOSE || sk->sk_state == TCP_LISTEN)
 		return -ENOTCONN;
@@ -721,7 +724,7 @@ static int wait_bytes(struct sock *sk, u32 beyond, long *timeo)
 		take_all(sk, beyond, *timeo);
 		if (weft_sk(sk)->reader_bytes > beyond)
 			return 1;
-		why = why_nothing(sk);
+		why = why_nothing(sk, beyond);
 		if (why <= 0)
 			return why;
 		if (weft_sk(sk)->reader_bytes > beyond)

@@ -4,6 +4,8 @@
  *
  * weft-cflags: -pthread
  */
+#include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
@@ -130,6 +132,76 @@ TEST_F(conn, WAITALL_ends_with_the_stream)
 	CLOSE(self->near);
 	EXPECT_EQ(4, recv(self->far, got, 8, MSG_WAITALL));
 	EXPECT_EOF(self->far);
+}
+
+/* What was peeked is still there, but nothing comes behind it. */
+TEST_F(conn, PEEK_and_WAITALL_end_with_the_stream)
+{
+	struct receiving r = {
+		.fd = self->far, .flags = MSG_PEEK | MSG_WAITALL
+	};
+	struct task task;
+
+	ASSERT_EQ(4, SEND(self->near, "long"));
+	CLOSE(self->near);
+	ASSERT_EQ(0, task_start(&task, recv_flags, &r));
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(4, task.result);
+	EXPECT_TEXT(self->far, "long");
+	EXPECT_EOF(self->far);
+}
+
+TEST_F(conn, PEEK_of_less_than_RCVLOWAT_ends_with_the_stream)
+{
+	struct receiving r = { .fd = self->far, .flags = MSG_PEEK };
+	struct task task;
+
+	ASSERT_EQ(0, set_int(self->far, SO_RCVLOWAT, 6));
+	ASSERT_EQ(4, SEND(self->near, "long"));
+	CLOSE(self->near);
+	ASSERT_EQ(0, task_start(&task, recv_flags, &r));
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(4, task.result);
+}
+
+struct trickle {
+	int fd;
+	atomic_bool over;
+};
+
+static long send_and_send(void *arg)
+{
+	struct trickle *t = arg;
+
+	while (!atomic_load(&t->over) && send(t->fd, "x", 1, MSG_NOSIGNAL) == 1)
+		;
+	return 0;
+}
+
+/* However often it is told that there is more. */
+TEST_F(conn, RCVTIMEO_ends_WAITALL_that_gets_a_little)
+{
+	struct trickle t = { .fd = self->near };
+	struct timeval tv = { .tv_usec = 300000 };
+	size_t len = 1UL << 30;
+	long long begun = now_ms();
+	struct task task;
+	char *got;
+
+	if (variant->type != SOCK_STREAM)
+		return;
+	got = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT_NE(MAP_FAILED, got);
+	ASSERT_EQ(0, setsockopt(self->far, SOL_SOCKET, SO_RCVTIMEO, &tv,
+				sizeof(tv)));
+	ASSERT_EQ(0, task_start(&task, send_and_send, &t));
+	EXPECT_LT(0, recv(self->far, got, len, MSG_WAITALL));
+	EXPECT_GT(DEADLINE_MS, now_ms() - begun);
+	atomic_store(&t.over, true);
+	CLOSE(self->far);
+	EXPECT_TRUE(task_join(&task));
+	munmap(got, len);
 }
 
 TEST_F(conn, DONTWAIT_of_a_blocking_socket)

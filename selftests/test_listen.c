@@ -47,6 +47,27 @@ static int by_type(int type, int stream, int seqpacket)
 	return type == SOCK_STREAM ? stream : seqpacket;
 }
 
+/* What it sent before can be read: TCP and AF_UNIX. */
+TEST_F(listen, accept_names_who_has_reset)
+{
+	struct linger hard = { .l_onoff = 1 };
+	struct addr from = { .len = sizeof(from.bytes) }, own;
+	int fd;
+
+	ASSERT_EQ(0, connect_to(self->fd, &self->addr));
+	ASSERT_EQ(0, own_addr(self->fd, &own));
+	ASSERT_EQ(2, SEND(self->fd, "hi"));
+	ASSERT_EQ(0, setsockopt(self->fd, SOL_SOCKET, SO_LINGER, &hard,
+				sizeof(hard)));
+	CLOSE(self->fd);
+	ASSERT_EQ(POLLIN, wait_events(self->lis, POLLIN));
+	fd = accept(self->lis, &from.sa, &from.len);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(own.len, from.len);
+	EXPECT_EQ(0, memcmp(own.bytes, from.bytes, own.len));
+	close(fd);
+}
+
 TEST_F(listen, nobody_listens_is_ECONNREFUSED)
 {
 	struct addr addr;

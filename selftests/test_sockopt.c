@@ -159,6 +159,31 @@ TEST_F(conn, RCVLOWAT_holds_recv_back)
 	EXPECT_EQ(4, task.result);
 }
 
+/*
+ * Else writer and reader would wait for each other: writes to two sockets in
+ * turn need more memory than they have bytes.
+ */
+TEST_F(conn, RCVLOWAT_gives_way_to_a_full_buffer)
+{
+	struct conn other;
+	ssize_t n = 1;
+	char got[64];
+
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(0, conn_open(&other, variant->type, variant->accepting));
+	ASSERT_EQ(0, set_int(self->near, SO_RCVLOWAT, 50000));
+	while (n == 1 && !(events_now(self->near, POLLIN) & POLLIN)) {
+		n = send(self->far, "a", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		send(other.far, "b", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		recv(other.near, got, sizeof(got), MSG_DONTWAIT);
+	}
+	EXPECT_EQ(POLLIN, wait_events(self->near, POLLIN));
+	close(other.near);
+	close(other.far);
+	close(other.listener);
+}
+
 TEST_F(conn, RCVLOWAT_gives_way_to_the_end)
 {
 	ASSERT_EQ(0, set_int(self->near, SO_RCVLOWAT, 100));
