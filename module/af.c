@@ -21,6 +21,8 @@
 
 /* A closed socket's unsent bytes are given up after so long. */
 #define WEFT_ORPHAN_SEC		60
+/* One node's are at most such a part of all that may be. */
+#define ORPHANS_PART		4
 
 static atomic_long_t memory_allocated;
 static DEFINE_PER_CPU(int, memory_per_cpu);
@@ -256,6 +258,7 @@ static void become_orphan(struct sock *sk)
 	conn->orphan_end = ktime_get_ns() + WEFT_ORPHAN_SEC * (u64)NSEC_PER_SEC;
 	spin_lock_bh(&wn->orphans_lock);
 	hlist_add_head(&conn->orphan_node, &wn->orphans);
+	WRITE_ONCE(wn->nr_orphans, wn->nr_orphans + 1);
 	spin_unlock_bh(&wn->orphans_lock);
 	weft_conn_leave(sk);
 	weft_conn_push(sk);
@@ -279,8 +282,10 @@ void weft_sock_orphan_end(struct sock *sk)
 
 	spin_lock_bh(&wn->orphans_lock);
 	was = !hlist_unhashed(&conn->orphan_node);
-	if (was)
+	if (was) {
 		hlist_del_init(&conn->orphan_node);
+		WRITE_ONCE(wn->nr_orphans, wn->nr_orphans - 1);
+	}
 	spin_unlock_bh(&wn->orphans_lock);
 	if (!was)
 		return;
@@ -342,16 +347,38 @@ static bool discards(const struct sock *sk)
 	return sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime;
 }
 
+/*
+ * A peer that never closes must not fill the memory of who does: one node has at
+ * most a part of all that may go on. Flows of sockets that are closed at the
+ * same time may each find the last place.
+ */
+static bool is_room_for_orphan(struct weft_net *wn, const struct sock *sk)
+{
+	int most = READ_ONCE(wn->limits.orphans);
+
+	return READ_ONCE(wn->nr_orphans) < most &&
+	       READ_ONCE(weft_sk(sk)->conn->node->nr_left) <
+	       DIV_ROUND_UP(most, ORPHANS_PART);
+}
+
 /* True when the flow goes on without the file. */
 static bool close_wire(struct sock *sk)
 {
+	struct weft_net *wn = weft_sock_net(sk);
+
 	if (has_unread(sk) || discards(sk) || sk->sk_state == TCP_SYN_SENT) {
 		weft_conn_abort(sk, ECONNRESET);
 		return false;
 	}
 	weft_conn_shutdown(sk);
 	linger(sk);
-	return !weft_conn_is_over(sk);
+	if (weft_conn_is_over(sk))
+		return false;
+	if (is_room_for_orphan(wn, sk))
+		return true;
+	weft_count(wn, WEFT_STAT_orphans_reset, 1);
+	weft_conn_abort(sk, ECONNRESET);
+	return false;
 }
 
 void weft_sock_close(struct sock *sk)

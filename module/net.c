@@ -23,6 +23,7 @@
 #define LIMIT_RMEM	(16 << 20)
 #define LIMIT_WMEM	(16 << 20)
 #define LIMIT_FRAGMENTS	(4 << 20)
+#define LIMIT_ORPHANS	32768
 
 static void draw_address(struct in6_addr *addr)
 {
@@ -65,6 +66,7 @@ static void init_values(struct weft_net *wn, struct net *net)
 	wn->limits.wmem = LIMIT_WMEM;
 	wn->cc = weft_cc_at(0);
 	wn->limits.fragments = LIMIT_FRAGMENTS;
+	wn->limits.orphans = LIMIT_ORPHANS;
 	weft_frags_init_net(wn);
 	weft_quota_init(&wn->rate_who, WHO_PER_SEC);
 	weft_quota_init(&wn->rate_bad, BAD_PER_SEC);

@@ -34,6 +34,7 @@ struct weft_limits {
 	int	rmem;		/* most that a window grows to, bytes */
 	int	wmem;		/* most that a write queue grows to, bytes */
 	int	fragments;	/* memory of datagrams not whole yet, bytes */
+	int	orphans;	/* connections that go on without a file */
 };
 
 /* One list of sockets, so that those of one namespace do not share a lock. */
@@ -77,8 +78,8 @@ struct weft_bucket {
  * @ports: bound sockets (port.c)
  * @flows: wire connections (conn.c)
  * @socks: all sockets, for /proc/net/weft, by their place in memory
- * @orphans: closed sockets with unsent data, hold no reference to @net;
- *	guarded by @orphans_lock
+ * @orphans: closed sockets whose flow is not over, @nr_orphans; they hold no
+ *	reference to @net; guarded by @orphans_lock
  * @pools: what local connections keep to write into (pool.c); @pools_lock
  * @pools_work: ends those that were idle
  * @next_port: where the search for an ephemeral port starts
@@ -127,6 +128,7 @@ struct weft_net {
 	struct weft_bucket	socks[WEFT_SOCK_BUCKETS];
 	struct hlist_head	orphans;
 	spinlock_t		orphans_lock;
+	int			nr_orphans;
 
 	struct list_head	pools;
 	spinlock_t		pools_lock;

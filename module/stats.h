@@ -56,6 +56,7 @@ struct weft_net;
 	X(opens_active)							\
 	X(opens_passive)						\
 	X(opens_early)		/* of these, with bytes in OPEN */	\
+	X(orphans_reset)	/* closed, and there were too many */	\
 	X(resets_in)							\
 	X(timeouts)							\
 	X(node_conflicts)

@@ -20,6 +20,7 @@ static const int least_mem = 1 << 12;
 static const int most_mem = 1 << 30;
 static const int least_fragments = 1 << 20;
 static const int most_fragments = 1 << 30;
+static const int most_orphans = 1 << 20;
 
 static int do_node(WEFT_CTL_CONST struct ctl_table *table, int write,
 		   void *buffer, size_t *lenp, loff_t *ppos)
@@ -147,7 +148,9 @@ static const struct ctl_table template[] = {
 	WEFT_CTL_END
 };
 
-enum { CTL_NODES, CTL_PENDING, CTL_RMEM, CTL_WMEM, CTL_FRAGMENTS };
+enum {
+	CTL_NODES, CTL_PENDING, CTL_RMEM, CTL_WMEM, CTL_FRAGMENTS, CTL_ORPHANS
+};
 
 static const struct ctl_table limits_template[] = {
 	[CTL_NODES] = {
@@ -190,6 +193,14 @@ static const struct ctl_table limits_template[] = {
 		.extra1		= (void *)&least_fragments,
 		.extra2		= (void *)&most_fragments,
 	},
+	[CTL_ORPHANS] = {
+		.procname	= "orphans",
+		.maxlen		= sizeof(int),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= (void *)&most_orphans,
+	},
 	WEFT_CTL_END
 };
 
@@ -226,6 +237,7 @@ static struct ctl_table_header *register_limits(struct weft_net *wn)
 	table[CTL_RMEM].data = &wn->limits.rmem;
 	table[CTL_WMEM].data = &wn->limits.wmem;
 	table[CTL_FRAGMENTS].data = &wn->limits.fragments;
+	table[CTL_ORPHANS].data = &wn->limits.orphans;
 	header = register_net_sysctl_sz(wn->net, "net/weft/limits", table,
 					WEFT_CTL_ENTRIES(limits_template));
 	if (!header)

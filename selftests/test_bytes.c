@@ -535,6 +535,7 @@ TEST_F(bytes, of_files)
 		"/proc/sys/net/weft/limits/rmem",
 		"/proc/sys/net/weft/limits/wmem",
 		"/proc/sys/net/weft/limits/fragments",
+		"/proc/sys/net/weft/limits/orphans",
 		"/sys/module/weft/parameters/family",
 		"/sys/module/weft/parameters/ethertype",
 		"/sys/module/weft/parameters/check",

@@ -5,6 +5,7 @@
  * weft-cflags: -pthread
  */
 #include "weft_test.h"
+#include "peer.h"
 
 CONN_FIXTURE()
 CONN_VARIANT(stream_client, SOCK_STREAM, false);
@@ -317,6 +318,71 @@ TEST(unconnected_is_ENOTCONN)
 	EXPECT_EQ(ENOTCONN, ERR(shutdown(fd, SHUT_RDWR)));
 	EXPECT_EQ(ENOTCONN, ERR(shutdown(fd, SHUT_WR)));
 	close(fd);
+}
+
+/*
+ * A peer that does not close leaves something behind with each connection that
+ * B closes. Of 4 that may go on it gets one; the next are reset. @stays: A's end.
+ */
+static int end_of_b_goes(const struct addr *addr, int lis, int *stays)
+{
+	int goes, error = 0;
+	char got[4];
+
+	*stays = connected(SOCK_STREAM, addr);
+	goes = accepted(lis);
+	if (*stays < 0 || goes < 0 || SEND(goes, "last") != 4 ||
+	    recv_exactly(*stays, got, 4) != 4)
+		return -1;
+	close(goes);
+	if (recv_one(*stays, got, 1) < 0)
+		error = errno;
+	return error;
+}
+
+static int limit_orphans_of_b(const char *text)
+{
+	int err = enter_end(END_B) ?:
+		  write_file("/proc/sys/net/weft/limits/orphans", text);
+
+	leave_end(END_B);
+	return err;
+}
+
+struct going {
+	struct addr addr;
+	int lis;
+};
+
+static bool goes_on(void *arg)
+{
+	struct going *going = arg;
+	int fd, error = end_of_b_goes(&going->addr, going->lis, &fd);
+
+	close(fd);
+	return !error;
+}
+
+TEST(closed_connections_that_go_on_are_limited)
+{
+	struct going going;
+	int fds[3], i;
+
+	ROAD_OR_SKIP();
+	if (!road()->wire)
+		return;	/* nothing goes on there */
+	going.lis = listener(END_B, SOCK_STREAM, 8, &going.addr);
+	ASSERT_LE(0, going.lis);
+	ASSERT_EQ(0, limit_orphans_of_b("4"));
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(i ? ECONNRESET : 0,
+			  end_of_b_goes(&going.addr, going.lis, &fds[i]));
+	EXPECT_EQ(2, count_of("orphans_reset"));
+	for (i = 0; i < 3; i++)
+		close(fds[i]);
+	EXPECT_TRUE(eventually(goes_on, &going));
+	EXPECT_EQ(0, limit_orphans_of_b("32768"));
+	close(going.lis);
 }
 
 TEST_HARNESS_MAIN
