@@ -29,23 +29,80 @@ void weft_listen_start(struct sock *listener, int backlog)
 	spin_unlock_bh(&q->lock);
 }
 
+static bool is_listening(const struct sock *listener)
+{
+	lockdep_assert_held(&listener->sk_receive_queue.lock);
+	return !weft_sk(listener)->rx_dead && listener->sk_state == TCP_LISTEN;
+}
+
+/* One less; of a socket that listens anew, none of before is counted. */
+static void uncount(struct sock *listener)
+{
+	lockdep_assert_held(&listener->sk_receive_queue.lock);
+	if (listener->sk_ack_backlog)
+		sk_acceptq_removed(listener);
+}
+
+static void enqueue(struct sock *listener, struct sock *child)
+{
+	lockdep_assert_held(&listener->sk_receive_queue.lock);
+	list_add_tail(&weft_sk(child)->accept_link,
+		      &weft_sk(listener)->accept_q);
+}
+
 int weft_listen_add(struct sock *listener, struct sock *child)
 {
 	struct sk_buff_head *q = &listener->sk_receive_queue;
 	int err = 0;
 
 	spin_lock_bh(&q->lock);
-	if (weft_sk(listener)->rx_dead || listener->sk_state != TCP_LISTEN) {
+	if (!is_listening(listener)) {
 		err = -ECONNREFUSED;
 	} else if (sk_acceptq_is_full(listener)) {
 		err = -EAGAIN;
 	} else {
-		list_add_tail(&weft_sk(child)->accept_link,
-			      &weft_sk(listener)->accept_q);
 		sk_acceptq_added(listener);
+		enqueue(listener, child);
 	}
 	spin_unlock_bh(&q->lock);
 	return err;
+}
+
+/* A place in the queue, before an opener hears that it has one. */
+static bool reserve(struct sock *listener)
+{
+	struct sk_buff_head *q = &listener->sk_receive_queue;
+	bool has;
+
+	spin_lock_bh(&q->lock);
+	has = !sk_acceptq_is_full(listener);
+	if (has)
+		sk_acceptq_added(listener);
+	spin_unlock_bh(&q->lock);
+	return has;
+}
+
+/* Somebody on this node may have found the queue full meanwhile. */
+static void give_back(struct sock *listener)
+{
+	spin_lock_bh(&listener->sk_receive_queue.lock);
+	uncount(listener);
+	spin_unlock_bh(&listener->sk_receive_queue.lock);
+	weft_listen_changed(listener);
+}
+
+/* At the place that was reserved; false when nobody listens any more. */
+static bool fill_place(struct sock *listener, struct sock *child)
+{
+	struct sk_buff_head *q = &listener->sk_receive_queue;
+	bool listens;
+
+	spin_lock_bh(&q->lock);
+	listens = is_listening(listener);
+	if (listens)
+		enqueue(listener, child);
+	spin_unlock_bh(&q->lock);
+	return listens;
 }
 
 bool weft_listen_is_full(const struct sock *listener)
@@ -66,7 +123,7 @@ struct sock *weft_listen_take(struct sock *listener)
 						 struct weft_sock, accept_link);
 	if (child) {
 		list_del(&child->accept_link);
-		sk_acceptq_removed(listener);
+		uncount(listener);
 	}
 	spin_unlock_bh(&q->lock);
 	if (!listens)
@@ -123,13 +180,32 @@ static struct sock *find_listener(struct weft_node *node, struct sk_buff *skb,
 	return listener;
 }
 
+/* False: not accepted, and the place is free; takes skb. */
+static bool accept_for(struct sock *listener, struct weft_node *node,
+		       struct sk_buff *skb, const struct weft_pkt *pkt)
+{
+	struct sock *child = weft_sock_child(listener, GFP_ATOMIC);
+	bool accepted;
+
+	if (!child) {
+		weft_drop(node->wn, skb, WEFT_STAT_drop_memory);
+		return false;
+	}
+	sock_hold(child);
+	accepted = !weft_conn_accept(child, node, skb, pkt) &&
+		   fill_place(listener, child);
+	if (!accepted)
+		weft_sock_destroy(child);
+	sock_put(child);
+	return accepted;
+}
+
 /* With a reference to @node. */
 static void accept_open(struct weft_node *node, struct sk_buff *skb,
 			const struct weft_pkt *pkt)
 {
 	struct sock *listener = find_listener(node, skb, pkt);
 	struct weft_net *wn = node->wn;
-	struct sock *child;
 
 	if (!listener) {
 		/* Should the answer be lost, the OPEN comes again. */
@@ -138,24 +214,12 @@ static void accept_open(struct weft_node *node, struct sk_buff *skb,
 		weft_drop(wn, skb, WEFT_STAT_drop_port);
 		return;
 	}
-	if (weft_listen_is_full(listener)) {
+	if (!reserve(listener))
 		weft_drop(wn, skb, WEFT_STAT_drop_backlog);
-		goto put;
-	}
-	child = weft_sock_child(listener, GFP_ATOMIC);
-	if (!child) {
-		weft_drop(wn, skb, WEFT_STAT_drop_memory);
-		goto put;
-	}
-	sock_hold(child);
-	if (weft_conn_accept(child, node, skb, pkt))
-		weft_sock_destroy(child);
-	else if (weft_listen_add(listener, child))
-		weft_sock_destroy(child);
-	else
+	else if (accept_for(listener, node, skb, pkt))
 		listener->sk_data_ready(listener);
-	sock_put(child);
-put:
+	else
+		give_back(listener);
 	sock_put(listener);
 }
 
