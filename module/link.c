@@ -20,7 +20,10 @@ static const u8 group_mac[ETH_ALEN] = WEFT_GROUP_MAC;
 struct weft_link *weft_link_find(struct weft_net *wn,
 				 const struct net_device *dev)
 {
-	return xa_load(&wn->links, dev->ifindex);
+	struct weft_link *link = xa_load(&wn->links, dev->ifindex);
+
+	/* One that moves between namespaces has another's number for a moment. */
+	return link && link->dev == dev ? link : NULL;
 }
 
 u32 weft_link_frame(struct weft_net *wn, int ifindex)
@@ -56,16 +59,33 @@ static bool is_usable(struct net_device *dev)
 	       !netif_is_l3_master(dev) && !is_port(dev);
 }
 
-/* The machine's own wires, which nobody but this kernel's users can reach. */
-static bool is_virtual(const struct net_device *dev)
+static bool is_kind(const struct net_device *dev, const char *kind)
 {
-	const struct rtnl_link_ops *ops = dev->rtnl_link_ops;
+	return dev->rtnl_link_ops && !strcmp(dev->rtnl_link_ops->kind, kind);
+}
 
-	if (dev->type == ARPHRD_LOOPBACK)
+static bool is_veth_or_tap(const struct net_device *dev)
+{
+	return is_kind(dev, "veth") || is_kind(dev, "tun");
+}
+
+/*
+ * The machine's own wires, which nobody but this kernel's users can reach: not
+ * a bridge with a cable in it.
+ */
+static bool is_virtual(struct net_device *dev)
+{
+	struct net_device *port;
+	struct list_head *pos;
+
+	if (dev->type == ARPHRD_LOOPBACK || is_veth_or_tap(dev))
 		return true;
-	return ops && (!strcmp(ops->kind, "veth") ||
-		       !strcmp(ops->kind, "bridge") ||
-		       !strcmp(ops->kind, "tun"));
+	if (!is_kind(dev, "bridge"))
+		return false;
+	netdev_for_each_lower_dev(dev, port, pos)
+		if (!is_veth_or_tap(port))
+			return false;
+	return true;
 }
 
 /* Is @name one of the words, which single blanks separate? */
@@ -145,6 +165,15 @@ static int update_link(struct weft_net *wn, struct net_device *dev, bool want)
 	return 0;
 }
 
+/* A port came or went: the bridge may be a wire of the machine's own, or not. */
+static int update_upper(struct weft_net *wn,
+			const struct netdev_notifier_changeupper_info *info)
+{
+	struct net_device *upper = info->upper_dev;
+
+	return update_link(wn, upper, is_wanted(wn, upper));
+}
+
 /*
  * A device that leaves its namespace, or whose notifier leaves it, may still
  * look usable when it says so.
@@ -162,13 +191,15 @@ static int handle_event(struct notifier_block *nb, unsigned long event,
 	case NETDEV_UNREGISTER:
 		update_link(wn, dev, false);
 		break;
+	case NETDEV_CHANGEUPPER:
+		err = update_upper(wn, info);
+		fallthrough;
 	case NETDEV_REGISTER:
 	case NETDEV_UP:
 	case NETDEV_CHANGENAME:
 	case NETDEV_CHANGEMTU:
-	case NETDEV_CHANGEUPPER:
 	case NETDEV_POST_TYPE_CHANGE:
-		err = update_link(wn, dev, is_wanted(wn, dev));
+		err = update_link(wn, dev, is_wanted(wn, dev)) ?: err;
 		break;
 	}
 	/* A device without memory for us is a device without us. */

@@ -90,7 +90,7 @@ static void say_hello(void)
 {
 	struct in6_addr own = weft_net_address(weft_net(&init_net));
 
-	pr_info("family %d, ethertype 0x%04x, node %pI6c; in the initial namespace only lo, veth, bridge and tap devices are used until net.weft.devices is set\n",
+	pr_info("family %d, ethertype 0x%04x, node %pI6c; in the initial namespace only lo, veth and tap devices and bridges of these are used until net.weft.devices is set\n",
 		weft_family_number, weft_ethertype, &own);
 }
 
