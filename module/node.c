@@ -25,6 +25,9 @@
 #define PROBES		4
 /* Of all nodes at most so many parts may be such as nobody has answered for. */
 #define ASKING_PART	4
+/* When there are too many, one in so many is forgotten at a time. */
+#define VICTIMS_PART	128
+#define VICTIMS_MAX	32
 /* A question is not opened again before; less often where there is a place. */
 #define ASK_AGAIN_DELAY	HZ
 #define ASK_WHERE_DELAY	(5 * HZ)
@@ -225,9 +228,24 @@ static void drop_pending(struct weft_net *wn, struct sk_buff_head *pending)
 /* Who is to die: anybody, who is left alone, or who is idle. */
 enum victim {
 	VICTIM_ANY,
+	VICTIM_SILENT,
 	VICTIM_LEFT,
 	VICTIM_IDLE,
 };
+
+static bool is_probe_over(const struct weft_node *node)
+{
+	return node->probing &&
+	       time_after_eq(jiffies, node->probed_at + PROBE_DELAY);
+}
+
+/* Nobody answered, and that is its end; until it is, somebody may. Locked. */
+static bool is_silent(const struct weft_node *node)
+{
+	return is_probe_over(node) ||
+	       (!node->asked && (node->state == WEFT_NODE_ASKING ||
+				 node->stranger));
+}
 
 /* No flow needs it; @victim: or none but such as no file has any more. */
 static bool is_victim(const struct weft_node *node, enum victim victim)
@@ -236,6 +254,8 @@ static bool is_victim(const struct weft_node *node, enum victim victim)
 
 	if (victim == VICTIM_ANY)
 		return true;
+	if (victim == VICTIM_SILENT)
+		return is_silent(node);
 	return READ_ONCE(node->nr_flows) ==
 	       (victim == VICTIM_LEFT ? left : 0) &&
 	       READ_ONCE(node->state) == WEFT_NODE_UP &&
@@ -251,8 +271,11 @@ static void remove_node(struct weft_net *wn, struct weft_node *node)
 {
 	lockdep_assert_held(&wn->nodes_lock);
 	/* See note "Ended sessions". */
-	if (node->theirs.top)
+	if (node->theirs.top) {
 		weft_ended_add(wn->ended, node->local_id);
+		if (node->other_id)
+			weft_ended_add(wn->ended, node->other_id);
+	}
 	rhashtable_remove_fast(&wn->sessions, &node->by_id, by_id_params);
 	rhashtable_remove_fast(&wn->nodes, &node->by_addr, by_addr_params);
 	hlist_del_init_rcu(&node->by_remote);
@@ -379,10 +402,16 @@ static bool is_forgotten(const struct weft_node *node)
 	       ns_since(READ_ONCE(node->used)) >= IDLE_NS;
 }
 
-static bool is_probe_over(const struct weft_node *node)
+/* Of long ago; where jiffies have 32 bits, that would be to come one day. */
+static void age_stamps(struct weft_node *node)
 {
-	return node->probing &&
-	       time_after_eq(jiffies, node->probed_at + PROBE_DELAY);
+	unsigned long old = jiffies - AGEING_DELAY;
+
+	lockdep_assert_held(&node->lock);
+	if (time_before(node->asked_at, old))
+		node->asked_at = old;
+	if (time_before(node->probed_at, old))
+		node->probed_at = old;
 }
 
 static void timer_expired(struct timer_list *timer)
@@ -403,6 +432,7 @@ static void timer_expired(struct timer_list *timer)
 			probe = true;
 		else
 			forget = is_forgotten(node);
+		age_stamps(node);
 		arm_next(node);
 	}
 	spin_unlock_bh(&node->lock);
@@ -413,7 +443,7 @@ static void timer_expired(struct timer_list *timer)
 	if (probe)
 		weft_send_probe(node);
 	if (error || forget)
-		bury(node, error, forget ? VICTIM_IDLE : VICTIM_ANY);
+		bury(node, error, forget ? VICTIM_IDLE : VICTIM_SILENT);
 	weft_node_put(node);
 }
 
@@ -483,42 +513,74 @@ static int insert_node(struct weft_net *wn, struct weft_node *node)
 	return 0;
 }
 
-/* The victim that was silent longest, with a reference. */
-static struct weft_node *lookup_idlest(struct weft_net *wn, enum victim victim)
-{
-	struct weft_node *node, *best = NULL;
+/* Those @most that were silent longest, in this order, each with a reference. */
+struct victims {
+	struct weft_node	*nodes[VICTIMS_MAX];
+	unsigned int		nr;
+	unsigned int		most;
+};
 
+static void note_victim(struct victims *v, struct weft_node *node)
+{
+	u64 used = READ_ONCE(node->used);
+	unsigned int i;
+
+	if (v->nr < v->most)
+		v->nr++;
+	else if (used >= READ_ONCE(v->nodes[v->nr - 1]->used))
+		return;
+	for (i = v->nr - 1; i && used < READ_ONCE(v->nodes[i - 1]->used); i--)
+		v->nodes[i] = v->nodes[i - 1];
+	v->nodes[i] = node;
+}
+
+static void hold_victims(struct victims *v)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < v->nr; i++)
+		if (weft_node_tryhold(v->nodes[i]))
+			v->nodes[nr++] = v->nodes[i];
+	v->nr = nr;
+}
+
+static void lookup_idlest(struct weft_net *wn, enum victim victim,
+			  struct victims *v)
+{
+	struct weft_node *node;
+
+	v->nr = 0;
 	rcu_read_lock();
-	list_for_each_entry_rcu(node, &wn->node_list, list) {
-		if (is_victim(node, victim) &&
-		    (!best || READ_ONCE(node->used) < READ_ONCE(best->used)))
-			best = node;
-	}
-	if (best && !weft_node_tryhold(best))
-		best = NULL;
+	list_for_each_entry_rcu(node, &wn->node_list, list)
+		if (is_victim(node, victim))
+			note_victim(v, node);
+	hold_victims(v);
 	rcu_read_unlock();
-	return best;
 }
 
 /*
- * Is there room for one node more? Forgets one if need be: an idle one, or
+ * Is there room for one node more? Forgets some if need be: idle ones, or
  * @victim. Those that others left behind are many when somebody opens what we
- * then close, and does not answer.
+ * then close, and does not answer. Several at a time, for he who introduces
+ * himself again and again must not make us look at all of them each time.
  */
 static bool make_room(struct weft_net *wn, enum victim victim)
 {
-	struct weft_node *idlest;
-	bool made;
+	int most = READ_ONCE(wn->limits.nodes);
+	struct victims v;
+	bool made = false;
+	unsigned int i;
 
-	if (atomic_read(&wn->nr_nodes) < READ_ONCE(wn->limits.nodes))
+	if (atomic_read(&wn->nr_nodes) < most)
 		return true;
-	idlest = lookup_idlest(wn, VICTIM_IDLE);
-	if (!idlest && victim != VICTIM_IDLE)
-		idlest = lookup_idlest(wn, victim);
-	if (!idlest)
-		return false;
-	made = bury(idlest, 0, victim);
-	weft_node_put(idlest);
+	v.most = clamp(most / VICTIMS_PART, 1, VICTIMS_MAX);
+	lookup_idlest(wn, VICTIM_IDLE, &v);
+	if (!v.nr && victim != VICTIM_IDLE)
+		lookup_idlest(wn, victim, &v);
+	for (i = 0; i < v.nr; i++) {
+		made |= bury(v.nodes[i], 0, victim);
+		weft_node_put(v.nodes[i]);
+	}
 	return made;
 }
 
@@ -759,6 +821,20 @@ void weft_node_confirm(struct weft_node *node, u64 remote_id)
 		WRITE_ONCE(node->confirmed, true);
 	}
 	spin_unlock(&node->lock);
+	spin_unlock_bh(&wn->nodes_lock);
+}
+
+void weft_node_by_other_name(struct weft_node *node, u64 id)
+{
+	struct weft_net *wn = node->wn;
+
+	if (READ_ONCE(node->other_id) == id)
+		return;
+	spin_lock_bh(&wn->nodes_lock);
+	/* There is place for one; that of before is not needed any more. */
+	if (node->other_id)
+		weft_ended_add(wn->ended, node->other_id);
+	WRITE_ONCE(node->other_id, id);
 	spin_unlock_bh(&wn->nodes_lock);
 }
 

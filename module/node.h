@@ -85,6 +85,8 @@ struct weft_place {
  * @is_counted: in weft_net.nr_asking.
  * @asked: questions sent; 0: no question is open.
  * @asked_at: jiffies of the first of them.
+ * @other_id: our id by which the peer has introduced itself, where that is not
+ *	@local_id, or 0: see weft_node_by_other_name(); nodes_lock
  * @stranger: while we asked again, somebody else answered.
  * @probing: somebody else claims @addr, and this one has not answered since.
  * @probed_at: jiffies when it was asked to.
@@ -116,6 +118,7 @@ struct weft_node {
 	struct in6_addr		addr;
 	u64			local_id;
 	u64			remote_id;
+	u64			other_id;
 	atomic64_t		number;
 
 	spinlock_t		lock;
@@ -321,6 +324,14 @@ void weft_node_confirm(struct weft_node *node, u64 remote_id);
  */
 bool weft_node_adopt(struct weft_node *node, u64 local_id,
 		     const struct weft_place *place);
+
+/**
+ * weft_node_by_other_name() - the peer introduced itself in our session @id
+ *
+ * Which it got as an answer, while ours is that of our question. When this
+ * session is over both ids have ended: see note "Ended sessions".
+ */
+void weft_node_by_other_name(struct weft_node *node, u64 id);
 
 /** weft_node_alive() - a node that was being probed has sent something */
 void weft_node_alive(struct weft_node *node);

@@ -352,8 +352,11 @@ static struct weft_node *meet(struct weft_net *wn, const struct sk_buff *skb,
 	if (!place.version || place.version != pkt->version)
 		return NULL;
 	if (node) {
-		if (is_known(node, skb, pkt, own, &place))
+		if (is_known(node, skb, pkt, own, &place)) {
+			if (pkt->session != READ_ONCE(node->local_id))
+				weft_node_by_other_name(node, pkt->session);
 			return node;
+		}
 		*why = READ_ONCE(node->confirmed) ? WEFT_STAT_drop_conflict :
 						    WEFT_STAT_drop_session;
 		if (weft_node_find(wn, &from))

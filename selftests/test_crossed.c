@@ -117,6 +117,75 @@ TEST_F(crossed, there_is_one_session_in_the_end)
 	EXPECT_EQ(conflicts, count_of("node_conflicts"));
 }
 
+static void build_reset(struct peer *peer, struct frame *f, unsigned int port)
+{
+	begin(peer, f, RESET, F_OPENER);
+	put_end(f, FLOW, 99, port, 0);
+	seal(f);
+}
+
+/* The scripted node opens; what it opened is heard, and gone again. */
+static bool opens(struct peer *peer, const struct frame *open, int lis,
+		  unsigned int port)
+{
+	char got[5] = "";
+	struct frame f;
+	bool heard;
+	int fd;
+
+	build_reset(peer, &f, port);
+	if (emit(peer, open))
+		return false;
+	fd = accepted(lis);
+	heard = recv_exactly(fd, got, 5) == 5 && !memcmp(got, "hello", 5) &&
+		!emit(peer, &f) && wait_events(fd, POLLERR);
+	close(fd);
+	return heard;
+}
+
+/*
+ * A session may be known by the id that the node told in its answer, while its
+ * own is that of its question: when it is over, both are.
+ */
+TEST(an_open_by_the_other_name_is_done_once)
+{
+	unsigned int port;
+	struct addr addr, far;
+	struct peer peer, again;
+	struct frame old, f;
+	int fd, lis;
+
+	if (road()->oracle)
+		SKIP(return, "sessions of weft have no oracle");
+	ROAD_OR_SKIP();
+	ASSERT_EQ(0, peer_open(&peer));
+	lis = listener(END_B, SOCK_STREAM, 8, &addr);
+	port = addr_port(&addr);
+	fd = end_socket(END_B, SOCK_STREAM | SOCK_NONBLOCK);
+	ASSERT_TRUE(ask(&peer));
+	build_flow_open(&peer, &old, port, SOCK_STREAM, "hello");
+	again = peer;
+	set_addr(&far, &peer.addr, PORT);
+	ASSERT_EQ(EINPROGRESS, ERR(connect_to(fd, &far)));
+	ASSERT_TRUE(answer(&peer));
+	ASSERT_NE(again.their_session, peer.their_session);
+	ASSERT_TRUE(await(&peer, OPEN));
+	EXPECT_TRUE(opens(&peer, &old, lis, port));
+	close(fd);
+
+	/* It was restarted, and the session of before is over. */
+	peer.session ^= 1ULL << 40;
+	ASSERT_TRUE(ask(&peer));
+	build_flow_open(&peer, &f, port, SOCK_STREAM, "hello");
+	EXPECT_TRUE(opens(&peer, &f, lis, port));
+
+	ASSERT_EQ(0, emit(&again, &old));
+	EXPECT_TRUE(await(&again, BADSESSION));
+	EXPECT_EQ(0, events_now(lis, POLLIN));
+	close(lis);
+	close(peer.fd);
+}
+
 /* Addresses that nobody has do not use up what there is for those that exist. */
 TEST(unanswered_questions_are_limited)
 {
