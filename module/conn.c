@@ -504,6 +504,8 @@ static struct sk_buff *share_payload(struct sock *sk, u64 offset, u32 len)
 	if (!skb)
 		return NULL;
 	memset(skb->cb, 0, sizeof(skb->cb));
+	/* What it was cut into before; segments may be larger now. */
+	skb_gso_reset(skb);
 	mark_packet(sk, skb);
 	return skb;
 }
@@ -1015,8 +1017,9 @@ static struct sk_buff *find_before(struct sk_buff_head *q, u64 offset)
 {
 	struct sk_buff *first = skb_peek(q), *last = skb_peek_tail(q), *skb;
 
-	if (first && weft_cb(first)->offset <= offset &&
-	    weft_cb(last)->offset > offset &&
+	if (!first || weft_cb(first)->offset > offset)
+		return (struct sk_buff *)q;
+	if (weft_cb(last)->offset > offset &&
 	    offset - weft_cb(first)->offset <
 	    weft_cb(last)->offset - offset) {
 		skb_queue_walk(q, skb)
