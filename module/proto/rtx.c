@@ -15,6 +15,7 @@
 
 /* The reordering window grows to four times the least round trip. */
 #define REORDER_STEPS_MAX	16
+#define PART_MIN		128
 
 /* How long the slowest counts, at least; and what is too slow to. */
 #define SLOWEST_PERIOD_NS	(2 * WEFT_NS_PER_SEC)
@@ -74,6 +75,22 @@ static bool split(struct weft_engine *e, unsigned int i, u64 offset)
 	weft_rtx_at(e, i)->end = offset;
 	weft_rtx_at(e, i + 1)->start = offset;
 	return true;
+}
+
+/*
+ * At the end of a segment, where alone a peer that means well acknowledges. Each
+ * split moves records: somebody who acknowledged every other byte would make us
+ * do that, and keep records, without end. Segments may have had another size
+ * when they left, but not less than PART_MIN.
+ */
+static bool split_at_segment(struct weft_engine *e, unsigned int i, u64 offset)
+{
+	const struct weft_record *rec = weft_rtx_at(e, i);
+	u32 head = offset - rec->start, tail = rec->end - offset;
+
+	if (head % e->params.mss && min(head, tail) < PART_MIN)
+		return false;
+	return split(e, i, offset);
 }
 
 /* Takes out one record; of the others the smaller half moves. */
@@ -384,11 +401,11 @@ void weft_rtx_sacked(struct weft_engine *e, const struct weft_range *range,
 			continue;
 		/* What cannot be split is acked later, when all of it is. */
 		if (rec->start < range->start) {
-			split(e, i, range->start);
+			split_at_segment(e, i, range->start);
 			continue;
 		}
 		if (rec->end > range->end) {
-			if (!split(e, i, range->end))
+			if (!split_at_segment(e, i, range->end))
 				break;
 			rec = weft_rtx_at(e, i);
 		}

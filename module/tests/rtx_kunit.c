@@ -113,6 +113,35 @@ static void rtx_sacked__a_part_needs_a_free_record(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, !sim_check(e));
 }
 
+/* Nobody makes many records of one by acknowledging single bytes. */
+static void rtx_sacked__less_than_a_segment_splits_nothing(struct kunit *test)
+{
+	struct weft_engine *e = sent(test, 4);
+	u64 at;
+
+	for (at = 1; at < 100; at += 2) {
+		sack(e, at, at + 1, 20 * SIM_MS);
+		sack(e, 2 * BED_MSS - at - 1, 2 * BED_MSS - at, 20 * SIM_MS);
+	}
+	KUNIT_EXPECT_EQ(test, e->nr_recs, 4);
+	KUNIT_EXPECT_EQ(test, e->delivered, 0);
+	KUNIT_EXPECT_TRUE(test, !sim_check(e));
+}
+
+/* Of a super-packet each segment is acknowledged, the short last one, too. */
+static void rtx_sacked__segments_of_a_super_packet(struct kunit *test)
+{
+	struct weft_engine *e = sent(test, 1);
+
+	weft_rtx_sent(e, e->snd_nxt + 3 * BED_MSS + 1, SIM_MS);
+	e->write_end = e->snd_nxt;
+	sack(e, 4 * BED_MSS, 4 * BED_MSS + 1, 20 * SIM_MS);
+	sack(e, 2 * BED_MSS, 3 * BED_MSS, 20 * SIM_MS);
+	KUNIT_EXPECT_EQ(test, e->delivered, BED_MSS + 1);
+	KUNIT_EXPECT_EQ(test, e->nr_recs, 5);
+	KUNIT_EXPECT_TRUE(test, !sim_check(e));
+}
+
 static void rtx_sacked__all_splits_of_a_ring(struct kunit *test)
 {
 	unsigned int turn, at;
@@ -127,8 +156,8 @@ static void rtx_sacked__all_splits_of_a_ring(struct kunit *test)
 				weft_rtx_sent(e, e->snd_nxt + BED_MSS,
 					      SIM_SEC);
 			e->write_end = e->snd_nxt;
-			sack(e, e->snd_una + at * BED_MSS + 10,
-			     e->snd_una + at * BED_MSS + 20, SIM_SEC);
+			sack(e, e->snd_una + at * BED_MSS + 200,
+			     e->snd_una + at * BED_MSS + 400, SIM_SEC);
 			KUNIT_ASSERT_TRUE(test, !sim_check(e));
 			KUNIT_ASSERT_EQ(test, e->nr_recs, 12);
 		}
@@ -426,6 +455,8 @@ static struct kunit_case rtx_cases[] = {
 	KUNIT_CASE(rtx_sacked__splits_at_both_edges),
 	KUNIT_CASE(rtx_sacked__neighbours_become_one),
 	KUNIT_CASE(rtx_sacked__a_part_needs_a_free_record),
+	KUNIT_CASE(rtx_sacked__less_than_a_segment_splits_nothing),
+	KUNIT_CASE(rtx_sacked__segments_of_a_super_packet),
 	KUNIT_CASE(rtx_sacked__all_splits_of_a_ring),
 	KUNIT_CASE(rtx_detect__in_order_finds_nothing),
 	KUNIT_CASE(rtx_detect__waits_a_quarter_of_the_least_rtt),
