@@ -5,6 +5,7 @@
 #include <linux/net.h>
 #include <linux/wait_bit.h>
 #include <linux/poll.h>
+#include <linux/security.h>
 #include <linux/swap.h>
 #include <net/sock.h>
 #include <net/tcp_states.h>
@@ -202,6 +203,7 @@ struct sock *weft_sock_child(struct sock *listener, gfp_t gfp)
 	}
 	if (sock_flag(listener, SOCK_KEEPOPEN))
 		sock_set_flag(sk, SOCK_KEEPOPEN);
+	security_sk_clone(listener, sk);
 	return sk;
 }
 
