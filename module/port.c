@@ -97,6 +97,7 @@ static void count_bound(struct weft_net *wn, u16 port, int one)
 static int insert_port(struct weft_net *wn, struct sock *sk,
 		       const struct in6_addr *addr, u16 port)
 {
+	u32 key = port_key(weft_is_dgram(sk), port);
 	struct weft_sock *wsk = weft_sk(sk);
 	int err;
 
@@ -106,7 +107,8 @@ static int insert_port(struct weft_net *wn, struct sock *sk,
 	wsk->port = port;
 	/* From here on it is found without a reference. */
 	sock_set_flag(sk, SOCK_RCU_FREE);
-	err = rhltable_insert(&wn->ports, &wsk->port_node, port_params);
+	/* rhltable_insert() would look for a key in the socket itself. */
+	err = rhltable_insert_key(&wn->ports, &key, &wsk->port_node, port_params);
 	if (err) {
 		wsk->port = 0;
 		return err;

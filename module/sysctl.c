@@ -39,7 +39,7 @@ static int do_node(WEFT_CTL_CONST struct ctl_table *table, int write,
 	err = proc_dostring(&line, write, buffer, lenp, ppos);
 	if (err || !write)
 		return err;
-	if (in6_pton(strim(text), -1, addr.s6_addr, -1, NULL) != 1 ||
+	if (in6_pton(strim(text), -1, addr.s6_addr, '\0', NULL) != 1 ||
 	    !weft_addr_is_plain(&addr))
 		return -EINVAL;
 	if (ipv6_addr_equal(&addr, &own))
