@@ -166,6 +166,10 @@ static inline const char *road_missing(void)
 	X(PAIR_CONNECT, EISCONN, ECONNREFUSED, EISCONN)			\
 	/* No urgent data: a byte out of band is a second stream */	\
 	X(STREAM_OOB, EOPNOTSUPP, 0, EOPNOTSUPP)			\
+	/* TCP says that nothing urgent came */				\
+	X(STREAM_RECV_OOB, EOPNOTSUPP, EINVAL, EOPNOTSUPP)		\
+	/* UDP over IPv6 does not look at it */				\
+	X(DGRAM_OOB, EOPNOTSUPP, 0, EOPNOTSUPP)				\
 	/* A port that TCP chose goes when the connection breaks */	\
 	X(STREAM_BIND_BROKEN, EINVAL, 0, 0)				\
 	/* A wire tells that the peer sends no more, not that it is gone */ \

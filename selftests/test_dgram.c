@@ -193,6 +193,69 @@ TEST_F(dgram, unconnected_send_is_EDESTADDRREQ)
 	EXPECT_EQ(EDESTADDRREQ, ERR(SEND(self->a, "x")));
 }
 
+TEST_F(dgram, bad_names_are_EINVAL)
+{
+	struct addr addr = self->addr_b;
+
+	addr.len = 8;
+	EXPECT_EQ(EINVAL, ERR(send_to(self->a, "x", 1, &addr)));
+	addr = self->addr_b;
+	addr.in6.sin6_port = 0;
+	EXPECT_EQ(EINVAL, ERR(send_to(self->a, "x", 1, &addr)));
+}
+
+TEST_F(dgram, any_address_is_this_node)
+{
+	int c = end_socket(END_B, SOCK_DGRAM);
+	struct addr addr;
+
+	any_addr(&addr, SOCK_DGRAM, addr_port(&self->addr_b));
+	ASSERT_EQ(4, send_to(c, "text", 4, &addr));
+	EXPECT_MESSAGE(self->b, "text");
+	ASSERT_EQ(0, connect_to(c, &addr));
+	ASSERT_EQ(0, peer_addr(c, &addr));
+	EXPECT_EQ(0, memcmp(&addr.in6.sin6_addr, &in6addr_loopback, 16));
+	close(c);
+}
+
+TEST_F(dgram, OOB_is_refused)
+{
+	char got;
+
+	EXPECT_EQ(expected(EX_DGRAM_OOB),
+		  ERR(sendto(self->a, "x", 1, MSG_OOB, &self->addr_b.sa,
+			     self->addr_b.len)));
+	ASSERT_EQ(1, send_to(self->a, "x", 1, &self->addr_b));
+	ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+	EXPECT_EQ(expected(EX_DGRAM_OOB),
+		  ERR(recv(self->b, &got, 1, MSG_OOB | MSG_DONTWAIT)));
+}
+
+TEST_F(dgram, error_queue_is_empty)
+{
+	char got;
+
+	ASSERT_EQ(1, send_to(self->a, "x", 1, &self->addr_b));
+	ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+	EXPECT_EQ(EAGAIN, ERR(recv(self->b, &got, 1,
+				   MSG_ERRQUEUE | MSG_DONTWAIT)));
+	EXPECT_MESSAGE(self->b, "x");
+}
+
+TEST_F(dgram, unknown_control_data_is_EINVAL)
+{
+	char control[CMSG_SPACE(4)] = "";
+	struct iovec iov = { "x", 1 };
+	struct msghdr msg = {
+		.msg_name = &self->addr_b.sa, .msg_namelen = self->addr_b.len,
+		.msg_iov = &iov, .msg_iovlen = 1,
+	};
+
+	put_unknown_control(&msg, control, sizeof(control));
+	EXPECT_EQ(EINVAL, ERR(sendmsg(self->a, &msg, MSG_NOSIGNAL)));
+	EXPECT_EQ(0, events_now(self->b, POLLIN));
+}
+
 TEST_F(dgram, connected_send_needs_no_address)
 {
 	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
@@ -260,6 +323,17 @@ TEST_F(dgram, connected_to_nobody_is_ECONNREFUSED_once)
 	EXPECT_EQ(POLLERR, wait_events(self->a, 0) & POLLERR);
 	EXPECT_EQ(ECONNREFUSED, get_int(self->a, SO_ERROR));
 	EXPECT_EQ(0, get_int(self->a, SO_ERROR));
+}
+
+TEST_F(dgram, large_to_nobody_is_ECONNREFUSED)
+{
+	static const char zeros[5000];
+
+	CLOSE(self->b);
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	ASSERT_EQ(5000, send(self->a, zeros, sizeof(zeros), 0));
+	ASSERT_EQ(POLLERR, wait_events(self->a, 0) & POLLERR);
+	EXPECT_EQ(ECONNREFUSED, ERR(SEND(self->a, "x")));
 }
 
 TEST_F(dgram, blocked_recv_learns_ECONNREFUSED)
@@ -340,6 +414,7 @@ TEST_F(dgram, no_datagram_is_EAGAIN)
 	char got;
 
 	EXPECT_EQ(EAGAIN, ERR(recv(self->a, &got, 1, MSG_DONTWAIT)));
+	EXPECT_EQ(EAGAIN, ERR(recv(self->a, &got, 1, MSG_DONTWAIT | MSG_PEEK)));
 }
 
 TEST_F(dgram, poll_says_readable_and_writable)
@@ -487,6 +562,25 @@ TEST_F(dgram, who_filters_gets_what_passes)
 		ASSERT_EQ(4, send(self->a, "lost", 4, 0));
 		ASSERT_EQ(3, send(self->a, "odd", 3, 0));
 		EXPECT_MESSAGE(self->b, "odd");
+	}
+}
+
+/* What a filter leaves of it is all that there is; UDP's sees the header, too. */
+TEST_F(dgram, who_filters_may_cut_it)
+{
+	unsigned int header = road()->oracle ? 8 : 0;
+	struct sock_filter three[] = { BPF_STMT(BPF_RET | BPF_K, header + 3) };
+	struct sock_fprog fprog = { .len = 1, .filter = three };
+	char got[8];
+	int i;
+
+	ASSERT_EQ(0, setsockopt(self->b, SOL_SOCKET, SO_ATTACH_FILTER, &fprog,
+				sizeof(fprog)));
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(8, send_to(self->a, "longtext", 8, &self->addr_b));
+		ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+		EXPECT_EQ(3, recv(self->b, got, sizeof(got), MSG_TRUNC));
+		EXPECT_EQ(0, memcmp(got, "lon", 3));
 	}
 }
 

@@ -175,6 +175,30 @@ TEST_F(early, unspecified_family_is_EOPNOTSUPP)
 	EXPECT_EQ(EOPNOTSUPP, ERR(send_open(self->fd, "no", &addr, 0)));
 }
 
+TEST_F(early, short_address_is_EINVAL)
+{
+	self->addr.len = 1;
+	EXPECT_EQ(EINVAL, ERR(send_open(self->fd, "no", &self->addr, 0)));
+	self->addr.len = 8;
+	EXPECT_EQ(EINVAL, ERR(send_open(self->fd, "no", &self->addr, 0)));
+}
+
+/* Where nothing waits it connects first; else it may with another message. */
+TEST_F(early, message_larger_than_SNDBUF_is_EMSGSIZE)
+{
+	char text[30000] = "";
+
+	if (variant->type != SOCK_SEQPACKET)
+		return;
+	memset(text, 'x', sizeof(text) - 1);
+	ASSERT_EQ(0, set_int(self->fd, SO_SNDBUF, 8192));
+	EXPECT_EQ(EMSGSIZE, ERR(send_open(self->fd, text, &self->addr, 0)));
+	EXPECT_EQ(7, waits() ? send_open(self->fd, "request", &self->addr, 0) :
+			       SEND(self->fd, "request"));
+	self->other = accepted(self->lis);
+	EXPECT_TEXT(self->other, "request");
+}
+
 TEST_F(early, no_address_is_EINVAL)
 {
 	EXPECT_EQ(EINVAL, ERR(send(self->fd, "no", 2,

@@ -4,6 +4,7 @@
  *
  * weft-cflags: -pthread
  */
+#include <linux/sockios.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -204,6 +205,37 @@ TEST_F(conn, RCVTIMEO_ends_WAITALL_that_gets_a_little)
 	munmap(got, len);
 }
 
+static bool all_is_taken(void *arg)
+{
+	struct conn *conn = arg;
+	int out = -1, in = -1;
+
+	return !ioctl(conn->near, SIOCOUTQ, &out) && !out &&
+	       !ioctl(conn->far, SIOCINQ, &in) && !in;
+}
+
+/* What came first is told first, and the error by the next call. */
+TEST_F(conn, WAITALL_ends_with_a_reset)
+{
+	struct receiving r = { .fd = self->far, .flags = MSG_WAITALL };
+	struct conn conn = { .near = self->near, .far = self->far };
+	struct linger hard = { .l_onoff = 1 };
+	struct task task;
+
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(0, task_start(&task, recv_flags, &r));
+	ASSERT_EQ(4, SEND(self->near, "long"));
+	ASSERT_TRUE(eventually(all_is_taken, &conn));
+	ASSERT_EQ(0, setsockopt(self->near, SOL_SOCKET, SO_LINGER, &hard,
+				sizeof(hard)));
+	CLOSE(self->near);
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(4, task.result);
+	EXPECT_EQ(0, memcmp(r.buf, "long", 4));
+	EXPECT_EQ(ECONNRESET, ERR(recv(self->far, r.buf, 1, 0)));
+}
+
 TEST_F(conn, DONTWAIT_of_a_blocking_socket)
 {
 	char got;
@@ -330,6 +362,11 @@ TEST_F(conn, NODELAY_is_kept)
 	on = 0;
 	ASSERT_EQ(0, getsockopt(self->near, IPPROTO_TCP, TCP_NODELAY, &on, &len));
 	EXPECT_EQ(1, on);
+	on = 0;
+	ASSERT_EQ(0, setsockopt(self->near, IPPROTO_TCP, TCP_NODELAY, &on, len));
+	on = 1;
+	ASSERT_EQ(0, getsockopt(self->near, IPPROTO_TCP, TCP_NODELAY, &on, &len));
+	EXPECT_EQ(0, on);
 }
 
 TEST_F(conn, EOR_is_taken)
@@ -346,6 +383,16 @@ TEST_F(conn, OOB_is_refused)
 						   EOPNOTSUPP;
 
 	EXPECT_EQ(error, ERR(send(self->near, "x", 1, MSG_OOB)));
+}
+
+TEST_F(conn, OOB_is_not_received)
+{
+	int error = variant->type == SOCK_STREAM ? expected(EX_STREAM_RECV_OOB) :
+						   EOPNOTSUPP;
+	char got;
+
+	EXPECT_EQ(error, ERR(recv(self->near, &got, 1,
+				  MSG_OOB | MSG_DONTWAIT)));
 }
 
 TEST_F(conn, error_queue_is_empty)
@@ -397,15 +444,9 @@ TEST_F(conn, sendmsg_with_unknown_control_data)
 {
 	char control[CMSG_SPACE(4)] = "";
 	struct iovec iov = { "x", 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	cmsg->cmsg_len = CMSG_LEN(4);
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = 0x7777;
+	put_unknown_control(&msg, control, sizeof(control));
 	EXPECT_EQ(EINVAL, ERR(sendmsg(self->near, &msg, MSG_NOSIGNAL)));
 }
 

@@ -11,6 +11,7 @@
 
 #define PIECE	1000
 #define SMALL_PIECE 300
+#define LEAST_PIECE 216		/* of the smallest frame */
 #define SPORT	99
 
 FIXTURE(frags)
@@ -259,6 +260,77 @@ TEST_F(frags, flood_of_one_node_is_its_own_loss)
 	SEND_PIECE(&self->peer, 1, 1000, PIECE, 2000);
 	EXPECT_WHOLE(1, 2000);
 	EXPECT_LT(before, count_of("drop_limit"));
+	EXPECT_EQ(0, limit_fragments("4194304"));
+}
+
+/* A datagram in so many pieces that it takes more than one node may have. */
+TEST_F(frags, of_more_memory_than_a_node_may_have)
+{
+	long long before = count_of("drop_limit");
+	unsigned int i;
+
+	ASSERT_EQ(0, limit_fragments("1048576"));
+	for (i = 0; i < 300; i++)
+		SEND_PIECE(&self->peer, 1, i * LEAST_PIECE, LEAST_PIECE, 64800);
+	SEND_PIECE(&self->peer, 2, 0, PIECE, 2000);
+	SEND_PIECE(&self->peer, 2, 1000, PIECE, 2000);
+	EXPECT_WHOLE(2, 2000);
+	EXPECT_LT(before, count_of("drop_limit"));
+	EXPECT_EQ(0, events_now(self->sock, POLLIN));
+	EXPECT_EQ(0, limit_fragments("4194304"));
+}
+
+/* Some pieces of a large datagram: about 140 kB of memory. */
+#define MANY_PIECES	60
+#define HAS_ALL		65
+
+#define SEND_PIECES(peer, id, from, to) do {				\
+	unsigned int k_;						\
+	for (k_ = from; k_ < to; k_++)					\
+		SEND_PIECE(peer, id, k_ * PIECE, PIECE, HAS_ALL * PIECE); \
+} while (0)
+
+/* Other nodes that have so many pieces each. */
+#define FILL_WITH(others) do {						\
+	size_t i_;							\
+	ASSERT_EQ(0, limit_fragments("1048576"));			\
+	for (i_ = 0; i_ < ARRAY_SIZE(others); i_++)			\
+		ASSERT_TRUE(meet(&(others)[i_], self->sock, self->port)); \
+	for (i_ = 0; i_ < ARRAY_SIZE(others); i_++)			\
+		SEND_PIECES(&(others)[i_], 1, 0, MANY_PIECES);		\
+} while (0)
+
+/* When all memory is used, whoever has most loses its oldest. */
+TEST_F(frags, of_whom_has_most_are_given_up)
+{
+	long long before = count_of("drop_limit");
+	struct peer others[8];
+	unsigned int i;
+
+	FILL_WITH(others);
+	SEND_PIECES(&self->peer, 1, 0, HAS_ALL);
+	EXPECT_WHOLE(1, HAS_ALL * PIECE);
+	EXPECT_LE(before + MANY_PIECES, count_of("drop_limit"));
+	EXPECT_EQ(0, limit_fragments("4194304"));
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		close(others[i].fd);
+}
+
+/* And when that is the sender itself, it loses its own. */
+TEST_F(frags, of_its_own_are_given_up_by_who_has_most)
+{
+	struct peer others[6];
+	unsigned int i;
+
+	FILL_WITH(others);
+	SEND_PIECES(&self->peer, 1, 0, MANY_PIECES);
+	SEND_PIECES(&self->peer, 2, 0, HAS_ALL);
+	EXPECT_WHOLE(2, HAS_ALL * PIECE);
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		SEND_PIECES(&others[i], 1, MANY_PIECES, HAS_ALL);
+		EXPECT_WHOLE(1, HAS_ALL * PIECE);
+		close(others[i].fd);
+	}
 	EXPECT_EQ(0, limit_fragments("4194304"));
 }
 

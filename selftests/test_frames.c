@@ -388,6 +388,186 @@ TEST_F(frames, answer_that_nobody_asked_for)
 	EXPECT_TRUE(is_dropped(&self->peer, &f, f.len, "drop_hello", NULL));
 }
 
+/* A card may hear more than its own, and a switch send more than it should. */
+TEST_F(frames, for_other_machines_are_dropped)
+{
+	static const unsigned char others[][6] = {
+		{ 0x02, 0x66, 0x01, 0x02, 0x03, 0x05 },
+		{ 0x03, 0x77, 0x65, 0x66, 0x74, 0x00 },
+		{ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
+	};
+	struct frame f;
+	size_t i;
+
+	build_text(&self->peer, &f, 0, self->port, "text");
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		memcpy(f.bytes, others[i], 6);
+		EXPECT_TRUE(is_dropped(&self->peer, &f, f.len, "drop_foreign",
+				       NULL));
+	}
+}
+
+TEST_F(frames, from_a_group_are_dropped)
+{
+	struct frame f;
+
+	build_text(&self->peer, &f, 0, self->port, "text");
+	f.bytes[6] |= 1;
+	EXPECT_TRUE(is_dropped(&self->peer, &f, f.len, "drop_foreign", NULL));
+}
+
+TEST_F(frames, question_to_everybody_is_answered)
+{
+	struct frame f;
+
+	build(&self->peer, &f, WHO, 0);
+	memset(f.bytes, 0xff, 6);
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	EXPECT_TRUE(await(&self->peer, HERE));
+}
+
+/* Of no flow, but of the session itself. */
+static void build_bare(struct peer *peer, struct frame *f, int kind)
+{
+	begin(peer, f, kind, 0);
+	put_flow(f, 0, 0, 0);
+	if (kind == OPENED)
+		put_open(f, 9, 9, SOCK_STREAM);
+	seal(f);
+}
+
+TEST_F(frames, of_no_flow)
+{
+	static const int kinds[] = { OPENED, DATA, CLOSE };
+	long long before;
+	struct frame f;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		build_bare(&self->peer, &f, kinds[i]);
+		EXPECT_TRUE(is_dropped(&self->peer, &f, f.len, "drop_field",
+				       NULL));
+	}
+	/* An acknowledgement is taken; a probe is answered with one. */
+	before = count_of("drop_");
+	build_bare(&self->peer, &f, ACK);
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	build_bare(&self->peer, &f, PROBE);
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	EXPECT_TRUE(await(&self->peer, ACK));
+	EXPECT_EQ(before, count_of("drop_"));
+}
+
+/* Another node's, that B has answered and does not know yet. */
+static bool be_another(struct peer *other, const struct peer *peer)
+{
+	*other = *peer;
+	other->addr.s6_addr[10] ^= 1;
+	other->session ^= 1ULL << 41;
+	return ask(other);
+}
+
+static void say_another_address(struct peer *p)
+{
+	p->addr.s6_addr[0] = 0x20;
+}
+
+static void say_its_own_address(struct peer *p)
+{
+	p->addr = p->their_addr;
+}
+
+static void say_no_session(struct peer *p)
+{
+	p->session = 0;
+}
+
+/* What no node would say of itself makes none, asked or told. */
+TEST_F(frames, hellos_that_cannot_be)
+{
+	static void (* const lies[])(struct peer *p) = {
+		say_another_address, say_its_own_address, say_no_session,
+	};
+	struct peer liar, other;
+	struct frame f;
+	size_t i;
+
+	ASSERT_TRUE(be_another(&other, &self->peer));
+	for (i = 0; i < ARRAY_SIZE(lies); i++) {
+		liar = other;
+		lies[i](&liar);
+		build(&liar, &f, WHO, 0);
+		EXPECT_TRUE(is_dropped(&liar, &f, f.len, "drop_hello", NULL));
+		build(&liar, &f, HERE, 0);
+		EXPECT_TRUE(is_dropped(&liar, &f, f.len, "drop_hello", NULL));
+		build_text(&liar, &f, F_INTRO, self->port, "text");
+		EXPECT_TRUE(is_dropped(&liar, &f, f.len, "drop_session", NULL));
+	}
+	EXPECT_EQ(0, events_now(self->sock, POLLIN));
+}
+
+/* 255 bytes are less than any frame may be limited to. */
+TEST_F(frames, hello_of_too_small_a_frame)
+{
+	struct frame f;
+
+	build(&self->peer, &f, WHO, 0);
+	f.bytes[AT_PARTS + 46] = 0;
+	f.bytes[AT_PARTS + 47] = 255;
+	seal(&f);
+	EXPECT_TRUE(is_dropped(&self->peer, &f, f.len, "drop_hello", NULL));
+	f.bytes[AT_PARTS + 46] = 1;
+	f.bytes[AT_PARTS + 47] = 0;
+	seal(&f);
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	EXPECT_TRUE(await(&self->peer, HERE));
+}
+
+/* Whoever speaks no version of ours cannot speak to us, whatever it has heard. */
+TEST_F(frames, introduction_of_no_version_in_common)
+{
+	static const unsigned char ranges[][2] = { { 2, 3 }, { 0, 0 } };
+	struct peer other;
+	struct frame f;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
+		ASSERT_TRUE(be_another(&other, &self->peer));
+		other.version_min = ranges[i][0];
+		other.version_max = ranges[i][1];
+		build_text(&other, &f, F_INTRO, self->port, "text");
+		EXPECT_TRUE(is_dropped(&other, &f, f.len, "drop_version", NULL));
+	}
+}
+
+TEST_F(frames, question_of_a_known_node_is_answered_as_before)
+{
+	uint64_t session = self->peer.their_session;
+
+	ASSERT_TRUE(ask(&self->peer));
+	EXPECT_EQ(session, self->peer.their_session);
+}
+
+/* An answer to a question that nobody has asked again changes nothing. */
+TEST_F(frames, answers_for_a_node_that_is_known)
+{
+	struct peer liar = self->peer;
+	struct frame f;
+
+	liar.addr.s6_addr[10] ^= 1;
+	build(&liar, &f, HERE, 0);
+	EXPECT_TRUE(is_dropped(&liar, &f, f.len, "drop_hello", NULL));
+	build(&self->peer, &f, HERE, 0);
+	EXPECT_TRUE(is_dropped(&self->peer, &f, f.len, "drop_hello", NULL));
+	liar = self->peer;
+	liar.version_min = 2;
+	liar.version_max = 2;
+	build(&liar, &f, HERE, 0);
+	EXPECT_TRUE(is_dropped(&liar, &f, f.len, "drop_version", NULL));
+	build_text(&self->peer, &f, 0, self->port, "text");
+	EXPECT_TRUE(is_taken(&self->peer, &f, self->sock, "text"));
+}
+
 /* Flows. */
 FIXTURE(flow)
 {
@@ -487,6 +667,94 @@ TEST_F(flow, a_new_place_is_believed)
 	ASSERT_TRUE(answer(&self->peer));
 	EXPECT_LT(now_ms() - begun, DEAF_MS);
 	EXPECT_TRUE(speaks_to(&self->peer, self->sock));
+}
+
+/* Who comes with the address of @p from elsewhere, and has our answer. */
+static bool be_rival(struct peer *rival, const struct peer *p)
+{
+	*rival = *p;
+	memcpy(rival->mac, elsewhere, 6);
+	rival->session ^= 1ULL << 42;
+	return ask(rival);
+}
+
+/* A connection to @port that a rival opens is none yet. */
+static bool is_doubted(struct peer *rival, unsigned int port)
+{
+	struct frame f;
+
+	build_flow_open(rival, &f, port, SOCK_STREAM, "rival");
+	return is_dropped(rival, &f, f.len, "drop_conflict", NULL);
+}
+
+/* The address is his who answers from where it was. */
+TEST_F(flow, a_rival_is_not_heard_while_the_old_one_answers)
+{
+	long long conflicts = count_of("node_conflicts");
+	unsigned int port = addr_port(&self->addr);
+	struct peer rival;
+	struct frame f;
+
+	ASSERT_TRUE(be_rival(&rival, &self->peer));
+	EXPECT_TRUE(is_doubted(&rival, port));
+	ASSERT_TRUE(await(&self->peer, PROBE));
+	EXPECT_EQ(0, memcmp(self->peer.in.bytes, self->peer.mac, 6));
+	build_bare(&self->peer, &f, ACK);
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	/* One probe is enough for some time. */
+	EXPECT_TRUE(is_doubted(&rival, port));
+	EXPECT_EQ(conflicts + 1, count_of("node_conflicts"));
+	EXPECT_EQ(0, poll(&(struct pollfd){ self->sock, POLLIN, 0 }, 1, 1500));
+	build_flow(&self->peer, &f, DATA, 5, "on");
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	EXPECT_TEXT(self->sock, "on");
+	EXPECT_EQ(0, events_now(self->lis, POLLIN));
+}
+
+TEST_F(flow, a_rival_is_heard_when_the_old_one_is_silent)
+{
+	unsigned int port = addr_port(&self->addr);
+	struct peer rival;
+	struct frame f;
+	char got;
+	int sock;
+
+	ASSERT_TRUE(be_rival(&rival, &self->peer));
+	EXPECT_TRUE(is_doubted(&rival, port));
+	ASSERT_NE(0, wait_events(self->sock, POLLIN));
+	EXPECT_EQ(ETIMEDOUT, ERR(recv(self->sock, &got, 1, 0)));
+	ASSERT_TRUE(ask(&rival));
+	build_flow_open(&rival, &f, port, SOCK_STREAM, "rival");
+	ASSERT_EQ(0, emit(&rival, &f));
+	sock = accepted(self->lis);
+	ASSERT_LE(0, sock);
+	EXPECT_TEXT(sock, "rival");
+	close(sock);
+}
+
+/* While the old place is asked for, nobody else's is it. */
+TEST_F(flow, a_rival_while_its_place_is_not_known)
+{
+	struct peer rival;
+
+	ASSERT_TRUE(be_rival(&rival, &self->peer));
+	ASSERT_EQ(0, lose_devices(END_B));
+	EXPECT_TRUE(is_doubted(&rival, addr_port(&self->addr)));
+	ASSERT_TRUE(answer(&self->peer));
+	EXPECT_TRUE(speaks_to(&self->peer, self->sock));
+}
+
+/* Who has its address and not its session answers in vain. */
+TEST_F(flow, another_with_its_address_is_ECONNRESET)
+{
+	struct peer other = self->peer;
+	char got;
+
+	other.session ^= 1ULL << 43;
+	ASSERT_EQ(0, lose_devices(END_B));
+	ASSERT_TRUE(answer(&other));
+	ASSERT_NE(0, wait_events(self->sock, POLLIN));
+	EXPECT_EQ(ECONNRESET, ERR(recv(self->sock, &got, 1, 0)));
 }
 
 static void build_reset(struct peer *peer, struct frame *f, unsigned int port)
@@ -634,6 +902,20 @@ TEST_F(flow, data_of_a_flow_never_opened_is_reset)
 	EXPECT_TRUE(await(&self->peer, RESET));
 }
 
+/* Only who opens a flow says OPEN. */
+TEST_F(flow, open_of_a_flow_of_ours_is_reset)
+{
+	struct frame f;
+
+	begin(&self->peer, &f, OPEN, 0);
+	put_flow(&f, FLOW + 50, 0, 0);
+	put_open(&f, 99, addr_port(&self->addr), SOCK_STREAM);
+	seal(&f);
+	EXPECT_TRUE(is_dropped(&self->peer, &f, f.len, "drop_flow", NULL));
+	EXPECT_TRUE(await(&self->peer, RESET));
+	EXPECT_EQ(0, events_now(self->lis, POLLIN));
+}
+
 TEST_F(flow, open_for_nobody_is_refused)
 {
 	struct frame f;
@@ -646,6 +928,36 @@ TEST_F(flow, open_for_nobody_is_refused)
 	ASSERT_TRUE(await(&self->peer, RESET));
 	/* reason: nobody listens there */
 	EXPECT_EQ(1, get_int_at(&self->peer.in, AT_PARTS + 12, 4));
+}
+
+/* No reader can make sense of what comes behind the length that it says. */
+TEST_F(flow, message_longer_than_any)
+{
+	struct addr addr;
+	struct frame f;
+	int lis, sock;
+	char got;
+
+	lis = listener(END_B, SOCK_SEQPACKET, 1, &addr);
+	ASSERT_LE(0, lis);
+	begin(&self->peer, &f, OPEN, F_OPENER);
+	put_flow(&f, FLOW + 1, 0, 0);
+	put_open(&f, 99, addr_port(&addr), SOCK_SEQPACKET);
+	seal(&f);
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	sock = accepted(lis);
+	ASSERT_LE(0, sock);
+	begin(&self->peer, &f, DATA, F_OPENER);
+	put_flow(&f, FLOW + 1, 0, 0);
+	put_int(&f, 0xffffffff, 4);
+	put_text(&f, "text");
+	seal(&f);
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	ASSERT_NE(0, wait_events(sock, POLLIN));
+	EXPECT_EQ(EPROTO, ERR(recv(sock, &got, 1, 0)));
+	EXPECT_TRUE(await(&self->peer, RESET));
+	close(sock);
+	close(lis);
 }
 
 TEST_F(flow, offsets_that_wrap)

@@ -130,6 +130,21 @@ static bool three_more(void *arg)
 	return count_of("in_packets") >= ((struct packets *)arg)->before + 3;
 }
 
+TEST(options_are_not_of_datagrams)
+{
+	size_t i;
+	int fd;
+
+	if (road()->oracle)
+		SKIP(return, "UDP has no such options");
+	ROAD_OR_SKIP();
+	fd = end_socket(END_A, SOCK_DGRAM);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < ARRAY_SIZE(options); i++)
+		EXPECT_EQ(EINVAL, ERR(set(fd, i, options[i].least)));
+	close(fd);
+}
+
 /* Nobody says anything; both ends hear that they are there. */
 TEST_F(conn, idle_connection_stays)
 {

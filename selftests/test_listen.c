@@ -245,6 +245,22 @@ TEST_F(listen, connect_again_is_EISCONN)
 	EXPECT_EQ(EISCONN, ERR(connect_to(self->fd, &self->addr)));
 }
 
+/* What TCP ends a connection with; here it is no address, and ends nothing. */
+TEST_F(listen, connect_to_AF_UNSPEC_ends_nothing)
+{
+	struct addr none = { .len = sizeof(none.in6) };
+	int fd;
+
+	if (road()->oracle)
+		return;
+	ASSERT_EQ(0, connect_to(self->fd, &self->addr));
+	EXPECT_EQ(EAFNOSUPPORT, ERR(connect_to(self->fd, &none)));
+	fd = accepted(self->lis);
+	ASSERT_EQ(4, SEND(self->fd, "text"));
+	EXPECT_MESSAGE(fd, "text");
+	close(fd);
+}
+
 TEST_F(listen, connect_of_a_listener_fails)
 {
 	int error = by_type(variant->type, EISCONN, EINVAL);
@@ -496,6 +512,43 @@ TEST_F(listen, closing_leaves_accepted_ones_alone)
 	ASSERT_EQ(5, SEND(self->fd, "still"));
 	EXPECT_MESSAGE(fd, "still");
 	close(fd);
+}
+
+TEST_F(listen, children_inherit_linger_and_keepalive)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 7 }, got = { 0 };
+	socklen_t len = sizeof(got);
+	int fd;
+
+	if (is_unix(variant->type))
+		return;
+	ASSERT_EQ(0, setsockopt(self->lis, SOL_SOCKET, SO_LINGER, &linger,
+				sizeof(linger)));
+	ASSERT_EQ(0, set_int(self->lis, SO_KEEPALIVE, 1));
+	ASSERT_EQ(0, connect_to(self->fd, &self->addr));
+	fd = accepted(self->lis);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, getsockopt(fd, SOL_SOCKET, SO_LINGER, &got, &len));
+	EXPECT_EQ(1, got.l_onoff);
+	EXPECT_EQ(7, got.l_linger);
+	EXPECT_EQ(1, get_int(fd, SO_KEEPALIVE));
+	close(fd);
+}
+
+TEST_F(listen, shutdown_of_sending_goes_on_listening)
+{
+	EXPECT_EQ(0, ERR(shutdown(self->lis, SHUT_WR)));
+	ASSERT_EQ(0, connect_to(self->fd, &self->addr));
+	EXPECT_LE(0, accepted(self->lis));
+}
+
+TEST_F(listen, listener_is_no_connection)
+{
+	char got;
+
+	EXPECT_EQ(ENOTCONN, ERR(recv(self->lis, &got, 1, 0)));
+	EXPECT_EQ(by_type(variant->type, EPIPE, ENOTCONN),
+		  ERR(SEND(self->lis, "x")));
 }
 
 TEST_F(listen, short_address_is_EINVAL)

@@ -79,6 +79,60 @@ TEST_F(memory, send_that_may_not_wait_is_EAGAIN)
 	EXPECT_LT(sent, 16 << 20);
 }
 
+/* Messages until one cannot be sent. */
+static long send_messages(void *arg)
+{
+	static const char zeros[MESSAGE];
+
+	while (send(*(int *)arg, zeros, sizeof(zeros), MSG_NOSIGNAL) > 0)
+		;
+	return -1;
+}
+
+TEST_F(memory, wait_ends_with_a_signal)
+{
+	struct task task;
+
+	ASSERT_EQ(0, task_start(&task, send_messages, &self->conn.near));
+	EXPECT_TRUE(task_interrupt(&task));
+	EXPECT_EQ(EINTR, task.error);
+}
+
+TEST_F(memory, wait_ends_with_its_time)
+{
+	struct timeval tv = { .tv_usec = 400000 };
+	long long begun = now_ms();
+
+	ASSERT_EQ(0, setsockopt(self->conn.near, SOL_SOCKET, SO_SNDTIMEO, &tv,
+				sizeof(tv)));
+	EXPECT_EQ(-1, send_messages(&self->conn.near));
+	EXPECT_EQ(EAGAIN, errno);
+	/* An emulated clock may jump by some ticks: half of it is proof. */
+	EXPECT_LE(200, now_ms() - begun);
+}
+
+/* As one that finds its receiver's buffer full; here that is large. */
+TEST_F(memory, datagrams_are_lost_without)
+{
+	static const char zeros[MESSAGE];
+	struct addr addr;
+	int b = bound_socket(END_B, SOCK_DGRAM, &addr), i;
+	int a = end_socket(END_A, SOCK_DGRAM);
+	long long before = count_of("drop_memory");
+
+	ASSERT_EQ(0, set_int(b, SO_RCVBUFFORCE, 4 * BYTES));
+	for (i = 0; i < 2 * BYTES / MESSAGE; i++)
+		ASSERT_EQ(MESSAGE, send_to(a, zeros, MESSAGE, &addr));
+	EXPECT_LT(before, count_of("drop_memory"));
+	ASSERT_EQ(0, set_mem(self->old, NULL, 0));
+	while (recv(b, (char[8]){}, 8, MSG_DONTWAIT) > 0)
+		;
+	ASSERT_EQ(4, send_to(a, "next", 4, &addr));
+	EXPECT_MESSAGE(b, "next");
+	close(a);
+	close(b);
+}
+
 struct sending {
 	int fd;
 	bool messages;

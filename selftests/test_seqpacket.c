@@ -236,6 +236,31 @@ TEST(unconnected_is_ENOTCONN)
 	close(fd);
 }
 
+/* What was shut before stays so. */
+TEST(shut_before_it_connects_hears_nothing)
+{
+	struct addr addr;
+	int lis, fd, far;
+	char got;
+
+	ROAD_OR_SKIP();
+	lis = listener(END_B, SOCK_SEQPACKET, 1, &addr);
+	fd = end_socket(END_A, SOCK_SEQPACKET);
+	ASSERT_EQ(0, shutdown(fd, SHUT_RD));
+	ASSERT_EQ(0, connect_to(fd, &addr));
+	far = accepted(lis);
+	ASSERT_LE(0, far);
+	/* A wire does not tell that. */
+	if (!road()->wire)
+		EXPECT_EQ(EPIPE, ERR(SEND(far, "x")));
+	EXPECT_EQ(0, recv(fd, &got, 1, 0));
+	ASSERT_EQ(4, SEND(fd, "text"));
+	EXPECT_MESSAGE(far, "text");
+	close(far);
+	close(fd);
+	close(lis);
+}
+
 TEST(messages_before_accept_are_kept)
 {
 	struct addr addr;

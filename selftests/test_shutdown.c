@@ -273,6 +273,83 @@ TEST_F(conn, linger_of_some_seconds_delivers)
 	EXPECT_EOF(self->far);
 }
 
+static void linger_for(int fd, int seconds)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = seconds };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+/* What AF_UNIX and one node have to send is the receiver's already. */
+static bool lingers(int type)
+{
+	return road()->wire || (road()->oracle && type == SOCK_STREAM);
+}
+
+/* Something is left to send, however little both ends have room for. */
+static bool leave_unsent(int fd, int far)
+{
+	return !set_int(fd, SO_SNDBUF, 8192) && !set_int(far, SO_RCVBUF, 8192) &&
+	       fill_up_for_good(fd, 1000) > 0;
+}
+
+TEST_F(conn, linger_ends_with_its_time)
+{
+	long long begun;
+
+	linger_for(self->near, 1);
+	ASSERT_TRUE(leave_unsent(self->near, self->far));
+	begun = now_ms();
+	EXPECT_EQ(0, close(self->near));
+	self->near = -1;
+	/* An emulated clock may jump by some ticks: half of it is proof. */
+	if (lingers(variant->type))
+		EXPECT_LE(500, now_ms() - begun);
+	EXPECT_GT(DEADLINE_MS, now_ms() - begun);
+}
+
+static long call_close(void *arg)
+{
+	return close(*(int *)arg);
+}
+
+TEST_F(conn, linger_ends_with_a_signal)
+{
+	struct task task;
+
+	linger_for(self->near, 1000);
+	ASSERT_TRUE(leave_unsent(self->near, self->far));
+	ASSERT_EQ(0, task_start(&task, call_close, &self->near));
+	ASSERT_TRUE(lingers(variant->type) ? task_interrupt(&task) :
+					     task_join(&task));
+	EXPECT_EQ(0, task.result);
+	self->near = -1;
+}
+
+/* A process that ends does not wait for anybody. */
+TEST_F(conn, linger_is_not_for_an_exit)
+{
+	long long begun;
+	int sync[2], status;
+	char c;
+
+	linger_for(self->near, 1000);
+	ASSERT_EQ(0, pipe(sync));
+	ASSERT_TRUE(leave_unsent(self->near, self->far));
+	if (!fork()) {
+		close(sync[1]);
+		_exit(read(sync[0], &c, 1));
+	}
+	/* From here on it is the child's alone. */
+	CLOSE(self->near);
+	begun = now_ms();
+	close(sync[1]);
+	ASSERT_LT(0, wait(&status));
+	EXPECT_EQ(0, status);
+	EXPECT_GT(DEADLINE_MS, now_ms() - begun);
+	close(sync[0]);
+}
+
 TEST(linger_of_0_resets)
 {
 	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
@@ -383,6 +460,20 @@ TEST(closed_connections_that_go_on_are_limited)
 	EXPECT_TRUE(eventually(goes_on, &going));
 	EXPECT_EQ(0, limit_orphans_of_b("32768"));
 	close(going.lis);
+}
+
+/* What is shut is looked at before the connection that is not there. */
+TEST(unconnected_and_shut_is_the_end)
+{
+	char got;
+	int fd;
+
+	ROAD_OR_SKIP();
+	fd = end_socket(END_A, SOCK_STREAM);
+	EXPECT_EQ(ENOTCONN, ERR(recv(fd, &got, 1, 0)));
+	EXPECT_EQ(ENOTCONN, ERR(shutdown(fd, SHUT_RD)));
+	EXPECT_EQ(0, recv(fd, &got, 1, 0));
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

@@ -6,7 +6,9 @@
  * weft-cflags: -pthread
  */
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 
 #include "weft_test.h"
@@ -192,6 +194,36 @@ TEST_F(conn, RCVLOWAT_gives_way_to_the_end)
 	EXPECT_EQ(POLLIN, wait_events(self->near, POLLIN));
 	EXPECT_MESSAGE(self->near, "abc");
 	EXPECT_EOF(self->near);
+}
+
+static long poll_in(void *arg)
+{
+	return wait_events(*(int *)arg, POLLIN);
+}
+
+/* Whoever waits for more hears when it is enough. */
+TEST_F(conn, lower_RCVLOWAT_wakes_poll)
+{
+	struct task task;
+
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(0, set_int(self->near, SO_RCVLOWAT, 4));
+	ASSERT_EQ(3, SEND(self->far, "abc"));
+	ASSERT_EQ(0, task_start(&task, poll_in, &self->near));
+	ASSERT_TRUE(task_wait_asleep(&task));
+	ASSERT_EQ(0, set_int(self->near, SO_RCVLOWAT, 3));
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(POLLIN, task.result);
+}
+
+TEST_F(conn, RCVLOWAT_of_0_is_1)
+{
+	if (variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(0, set_int(self->near, SO_RCVLOWAT, 0));
+	EXPECT_EQ(1, get_int(self->near, SO_RCVLOWAT));
+	EXPECT_EQ(0, events_now(self->near, POLLIN));
 }
 
 static int inq(int fd)
@@ -464,6 +496,62 @@ TEST_F(conn, unknown_options_are_refused)
 					      &value, len)));
 	EXPECT_EQ(ENOPROTOOPT, ERR(setsockopt(self->near, 12345, 1, &value,
 					      len)));
+}
+
+/* An option that is the family's, and not the core's. */
+static int own_level(int type)
+{
+	return type == SOCK_STREAM ? IPPROTO_TCP : SOL_WEFT;
+}
+
+static int own_option(int type)
+{
+	return type == SOCK_STREAM ? TCP_NODELAY : WEFT_EARLY_DATA;
+}
+
+/* A page that is there, and may not be written. */
+static void *read_only(void)
+{
+	socklen_t *len = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	*len = sizeof(int);
+	mprotect(len, 4096, PROT_READ);
+	return len;
+}
+
+TEST_F(conn, bad_pointers_of_options_are_EFAULT)
+{
+	int level = own_level(variant->type), option = own_option(variant->type);
+	socklen_t len = sizeof(int), *fixed = read_only();
+	void *nowhere = (void *)1;
+	int value;
+
+	if (is_unix(variant->type))
+		return;
+	EXPECT_EQ(EFAULT, ERR(getsockopt(self->near, level, option, nowhere,
+					 &len)));
+	EXPECT_EQ(EFAULT, ERR(getsockopt(self->near, level, option, &value,
+					 nowhere)));
+	EXPECT_EQ(EFAULT, ERR(getsockopt(self->near, level, option, &value,
+					 fixed)));
+	EXPECT_EQ(EFAULT, ERR(setsockopt(self->near, level, option, nowhere,
+					 sizeof(value))));
+	munmap(fixed, 4096);
+}
+
+TEST_F(conn, short_lengths_of_own_options_are_EINVAL)
+{
+	int level = own_level(variant->type), option = own_option(variant->type);
+	int zero = 0;
+	socklen_t len;
+
+	if (is_unix(variant->type))
+		return;
+	for (len = 0; len < sizeof(zero); len++)
+		EXPECT_EQ(EINVAL, ERR(setsockopt(self->near, level, option,
+						 &zero, len)));
+	EXPECT_EQ(0, ERR(setsockopt(self->near, level, option, &zero, len)));
 }
 
 static bool is_congestion(int fd, const char *name)

@@ -138,21 +138,12 @@ TEST_F(conn, blocked_recv_is_woken_by_own_shutdown)
 	EXPECT_EQ(0, task.result);
 }
 
-static void no_action(int sig)
-{
-	(void)sig;
-}
-
 TEST_F(conn, blocked_recv_is_interrupted_by_a_signal)
 {
-	struct sigaction action = { .sa_handler = no_action };
 	struct task task;
 
-	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
 	ASSERT_EQ(0, task_start(&task, recv_byte, &self->near));
-	ASSERT_TRUE(task_wait_asleep(&task));
-	ASSERT_EQ(0, pthread_kill(task.thread, SIGUSR1));
-	ASSERT_TRUE(task_join(&task));
+	ASSERT_TRUE(task_interrupt(&task));
 	EXPECT_EQ(-1, task.result);
 	EXPECT_EQ(EINTR, task.error);
 }
@@ -199,14 +190,10 @@ TEST_F(conn, blocked_send_tells_what_it_sent_when_the_peer_closes)
 
 TEST_F(conn, blocked_send_is_interrupted_by_a_signal)
 {
-	struct sigaction action = { .sa_handler = no_action };
 	struct task task;
 
-	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
 	ASSERT_EQ(0, task_start(&task, send_big, &self->near));
-	ASSERT_TRUE(task_wait_asleep(&task));
-	ASSERT_EQ(0, pthread_kill(task.thread, SIGUSR1));
-	ASSERT_TRUE(task_join(&task));
+	ASSERT_TRUE(task_interrupt(&task));
 	EXPECT_LT(0, task.result);
 	EXPECT_GT(BIG, task.result);
 }

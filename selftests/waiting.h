@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,14 +143,49 @@ static inline bool task_wait_asleep(struct task *task)
 	return eventually(task_is_asleep, task);
 }
 
-/* Return: whether the call returned. */
-static inline bool task_join(struct task *task)
+/* Return: whether the call returned within @ms. */
+static inline bool task_join_within(struct task *task, int ms)
 {
 	struct timespec end;
 
 	clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_sec += 2 * DEADLINE_MS / 1000;
+	end.tv_sec += ms / 1000;
+	end.tv_nsec += ms % 1000 * 1000000L;
+	if (end.tv_nsec >= 1000000000L) {
+		end.tv_nsec -= 1000000000L;
+		end.tv_sec++;
+	}
 	return !pthread_timedjoin_np(task->thread, NULL, &end);
+}
+
+/* Return: whether the call returned. */
+static inline bool task_join(struct task *task)
+{
+	return task_join_within(task, 2 * DEADLINE_MS);
+}
+
+static inline void no_action(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * A signal ends the call once it sleeps; another does, when it was just then
+ * awake. Return: whether the call returned.
+ */
+static inline bool task_interrupt(struct task *task)
+{
+	struct sigaction action = { .sa_handler = no_action };
+	long long end = now_ms() + DEADLINE_MS;
+
+	if (sigaction(SIGUSR1, &action, NULL) || !task_wait_asleep(task))
+		return false;
+	do {
+		pthread_kill(task->thread, SIGUSR1);
+		if (task_join_within(task, 200))
+			return true;
+	} while (now_ms() < end);
+	return false;
 }
 
 #endif /* WEFT_WAITING_H */

@@ -22,6 +22,20 @@
 /* Short texts: sent without their end. */
 #define SEND(fd, text)	send(fd, text, strlen(text), MSG_NOSIGNAL)
 
+/* Control data that means nothing to any family, in @control. */
+static inline void put_unknown_control(struct msghdr *msg, void *control,
+				       size_t room)
+{
+	struct cmsghdr *cmsg;
+
+	msg->msg_control = control;
+	msg->msg_controllen = room;
+	cmsg = CMSG_FIRSTHDR(msg);
+	cmsg->cmsg_len = CMSG_LEN(4);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = 0x7777;
+}
+
 /* The next bytes of @fd are @text. */
 #define EXPECT_TEXT(fd, text) do {					\
 	char got_[sizeof(text)] = "";					\
