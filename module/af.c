@@ -846,8 +846,18 @@ static bool is_connected(const struct sock *sk)
 	return weft_sock_is_open(sk) && !is_over(sk);
 }
 
-/* What getname() is asked for; accept() wants a name whatever became of it. */
+/* What getname() is asked for: by accept() and SO_PEERNAME the last. */
 enum { OWN, OF_CONNECTED, OF_ACCEPTED };
+
+/* accept() wants a name whatever became of the connection. */
+static bool has_peer_name(const struct sock *sk, int peer)
+{
+	if (sk->sk_type == SOCK_STREAM && peer == OF_CONNECTED)
+		return is_connected(sk);
+	if (weft_is_dgram(sk) || peer == OF_CONNECTED)
+		return sk->sk_state == TCP_ESTABLISHED;
+	return weft_sk(sk)->road != WEFT_ROAD_NONE;
+}
 
 static int weft_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 {
@@ -858,13 +868,11 @@ static int weft_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 	lock_sock(sk);
 	if (peer == OWN)
 		len = weft_addr_fill(sk, uaddr, &wsk->addr, wsk->port, 0);
-	else if (peer == OF_CONNECTED &&
-		 (sk->sk_type == SOCK_STREAM ? !is_connected(sk) :
-					       sk->sk_state != TCP_ESTABLISHED))
-		len = -ENOTCONN;
-	else
+	else if (has_peer_name(sk, peer))
 		len = weft_addr_fill(sk, uaddr, &wsk->peer_addr,
 				     wsk->peer_port, wsk->scope);
+	else
+		len = -ENOTCONN;
 	release_sock(sk);
 	return len;
 }

@@ -5,6 +5,7 @@
  */
 #include <linux/filter.h>
 #include <linux/net.h>
+#include <net/flow.h>
 #include <net/sock.h>
 
 #include "frags.h"
@@ -335,7 +336,7 @@ static struct sock *find_receiver(struct sock *sk, const struct target *to)
 		return to->found;
 	from = local_name(sk, to);
 	peer = weft_port_find(wn, true, &to->node, to->port, &from,
-			      weft_sk(sk)->port, 0);
+			      weft_sk(sk)->port, LOOPBACK_IFINDEX);
 	if (peer && to->is_peer && weft_port_is_single(wn, to->port))
 		remember(sk, to, peer, version);
 	return peer;

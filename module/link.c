@@ -125,7 +125,7 @@ static int add_link(struct weft_net *wn, struct net_device *dev)
 	err = dev_mc_add(dev, group_mac);
 	if (err)
 		goto err_link;
-	err = xa_err(xa_store(&wn->links, dev->ifindex, link, GFP_KERNEL));
+	err = xa_insert(&wn->links, dev->ifindex, link, GFP_KERNEL);
 	if (err)
 		goto err_group;
 	netdev_hold(dev, &link->tracker, GFP_KERNEL);
@@ -171,6 +171,9 @@ static int update_upper(struct weft_net *wn,
 {
 	struct net_device *upper = info->upper_dev;
 
+	/* Others may be in another namespace, whose notifier tells of their end. */
+	if (!is_kind(upper, "bridge") || !net_eq(dev_net(upper), wn->net))
+		return 0;
 	return update_link(wn, upper, is_wanted(wn, upper));
 }
 

@@ -6,6 +6,7 @@
  * make the tail longer, and the reader takes whole skbs out of the queue before
  * it looks at them.
  */
+#include <net/flow.h>
 #include <net/sock.h>
 
 #include "fault.h"
@@ -67,7 +68,7 @@ int weft_local_connect(struct sock *sk, const struct in6_addr *to, u16 port,
 	int err;
 
 	listener = weft_port_lookup(wn, false, to, port, &weft_sk(sk)->addr,
-				    weft_sk(sk)->port, 0);
+				    weft_sk(sk)->port, LOOPBACK_IFINDEX);
 	if (!listener)
 		return -ECONNREFUSED;
 	err = -ECONNREFUSED;

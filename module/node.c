@@ -202,6 +202,7 @@ static void take_place(struct weft_node *node, const struct weft_place *place)
 	netdev_hold(place->dev, &node->dev_tracker, GFP_ATOMIC);
 	WRITE_ONCE(node->dev, place->dev);
 	node->asked = 0;
+	node->stranger = false;
 	WRITE_ONCE(node->waiting, 0);
 	WRITE_ONCE(node->probing, false);
 	if (node->state != WEFT_NODE_UP)
@@ -575,8 +576,11 @@ static bool make_room(struct weft_net *wn, enum victim victim)
 		return true;
 	v.most = clamp(most / VICTIMS_PART, 1, VICTIMS_MAX);
 	lookup_idlest(wn, VICTIM_IDLE, &v);
-	if (!v.nr && victim != VICTIM_IDLE)
+	/* Of those left behind one, since some may have bytes to bring yet. */
+	if (!v.nr && victim != VICTIM_IDLE) {
+		v.most = 1;
 		lookup_idlest(wn, victim, &v);
+	}
 	for (i = 0; i < v.nr; i++) {
 		made |= bury(v.nodes[i], 0, victim);
 		weft_node_put(v.nodes[i]);
@@ -832,7 +836,7 @@ void weft_node_by_other_name(struct weft_node *node, u64 id)
 		return;
 	spin_lock_bh(&wn->nodes_lock);
 	/* There is place for one; that of before is not needed any more. */
-	if (node->other_id)
+	if (node->other_id && node->other_id != id)
 		weft_ended_add(wn->ended, node->other_id);
 	WRITE_ONCE(node->other_id, id);
 	spin_unlock_bh(&wn->nodes_lock);

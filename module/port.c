@@ -80,8 +80,10 @@ static bool is_taken(struct weft_net *wn, struct sock *sk,
 	list = rhltable_lookup(&wn->ports, &key, port_params);
 	rhl_for_each_entry_rcu(other, pos, list, port_node)
 		if (&other->sk != sk && overlaps(&other->addr, addr) &&
-		    !may_share(&other->sk, sk))
+		    !may_share(&other->sk, sk)) {
 			taken = true;
+			break;
+		}
 	rcu_read_unlock();
 	return taken;
 }
@@ -267,8 +269,12 @@ struct sock *weft_port_find(struct weft_net *wn, bool dgram,
 
 	list = rhltable_lookup(&wn->ports, &key, port_params);
 	rhl_for_each_entry_rcu(wsk, pos, list, port_node) {
-		int own = score(wsk, to, from, from_port, dif);
+		int own;
 
+		/* It may have been unbound, and bound again, meanwhile. */
+		if (READ_ONCE(wsk->port) != port)
+			continue;
+		own = score(wsk, to, from, from_port, dif);
 		if (own > points) {
 			points = own;
 			best = &wsk->sk;

@@ -50,7 +50,7 @@ int weft_port_listen(struct sock *sk, int backlog);
  * @port: ours
  * @from: sender, for connected datagram sockets
  * @from_port: likewise
- * @dif: device it came over, 0 on the local road
+ * @dif: device it came over, LOOPBACK_IFINDEX on the local road
  *
  * Return: a strong reference, or NULL.
  */

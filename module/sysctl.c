@@ -198,7 +198,7 @@ static const struct ctl_table limits_template[] = {
 		.maxlen		= sizeof(int),
 		.mode		= 0644,
 		.proc_handler	= proc_dointvec_minmax,
-		.extra1		= SYSCTL_ZERO,
+		.extra1		= SYSCTL_ONE,
 		.extra2		= (void *)&most_orphans,
 	},
 	WEFT_CTL_END
