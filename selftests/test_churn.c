@@ -567,7 +567,7 @@ static bool ends_one(struct board *total, struct world *w, bool idle_too)
 /* A lane has a world and a board of its own; what it met is told in @total. */
 static bool ends_namespaces(struct board *total, int rounds)
 {
-	struct world w;
+	struct world w = {};
 	bool good;
 	int i;
 

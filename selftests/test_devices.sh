@@ -10,6 +10,7 @@
 
 # In the namespace of the test, or in the initial one.
 in_a() { NS A "$@"; }
+in_b() { NS B "$@"; }
 in_init() { "$@"; }
 
 listed() { "$1" ip maddr show dev "$2" | grep -q 03:77:65:66:74:00; }
@@ -103,7 +104,24 @@ initial_namespace()
 	choose in_init default && chosen in_init default && unused in_init d0 && used in_init v0
 }
 
+# An upper device that lives, and ends, elsewhere is nobody's here.
+upper_device_of_another_namespace()
+{
+	in_a ip link add link v0 name vlan5 type vlan id 5 && in_a ip link set vlan5 netns "$WEFT_NS_B" || return 1
+	NS B ip link set vlan5 up && used in_b vlan5 && NS B ip link del vlan5
+}
+
+# d0 stands for a card, with a network behind it.
+bridge_with_a_cable()
+{
+	in_init ip link set v1 master b0 && used in_init b0 && unused in_init v1 || return 1
+	in_init ip link set d0 master b0 && unused in_init b0 d0 v1 || return 1
+	in_init ip link set d0 nomaster && used in_init b0 || return 1
+	in_init ip link set v1 nomaster && used in_init b0 v1
+}
+
 _net_ns A
+_net_ns B
 links in_a
 tap_case "of_ethernet_are_used" ethernet_alone
 tap_case "that_are_down_are_not" down_and_up
@@ -112,7 +130,9 @@ tap_case "of_a_small_mtu_are_not" small_mtu
 tap_case "may_be_chosen_by_name" by_name
 tap_case "may_be_none_at_all" no_device
 tap_case "are_all_in_a_namespace" default_of_a_namespace
+tap_case "on_top_of_others_are_their_namespaces" upper_device_of_another_namespace
 tap_case "have_names_that_can_be" no_such_name
 tap_case "of_the_initial_namespace_are_its_own_wires" initial_namespace
+tap_case "of_the_initial_namespace_are_no_bridge_with_a_cable" bridge_with_a_cable
 unlink_all in_init
 tap_done

@@ -300,11 +300,16 @@ TEST_F(meeting, crossed_questions_of_the_higher_address)
 	EXPECT_EQ(self->peer.session, believed_session(&self->peer, self->fd));
 }
 
+/* More than are listened to in a second; by then they might be. */
+#define FLOOD	300
+
 /* Whoever says it often enough is not listened to, and ends nothing. */
 TEST_F(meeting, a_flood_of_BADSESSION_is_not_listened_to)
 {
 	long long before = count_of("drop_rate");
+	struct mmsghdr frames[FLOOD] = {};
 	struct frame f;
+	struct iovec iov;
 	int i;
 
 	ASSERT_EQ(EINPROGRESS, ERR(connect_to(self->fd, &self->addr)));
@@ -313,8 +318,12 @@ TEST_F(meeting, a_flood_of_BADSESSION_is_not_listened_to)
 	put_int(&f, self->peer.session, BAD_BYTES);
 	f.header_end = f.len;
 	seal(&f);
-	for (i = 0; i < 600; i++)
-		ASSERT_EQ(0, emit(&self->peer, &f));
+	iov = (struct iovec){ f.bytes, f.len };
+	for (i = 0; i < FLOOD; i++)
+		frames[i].msg_hdr = (struct msghdr){
+			.msg_iov = &iov, .msg_iovlen = 1,
+		};
+	ASSERT_EQ(FLOOD, sendmmsg(self->peer.fd, frames, FLOOD, 0));
 	EXPECT_TRUE(open_up(&self->peer, self->fd));
 	EXPECT_LT(before, count_of("drop_rate"));
 }
@@ -372,9 +381,9 @@ TEST_F(meeting, on_every_device_when_somebody_wants_that)
 	ASSERT_EQ(EINPROGRESS, ERR(connect_to(self->fd, &self->addr)));
 	ASSERT_EQ(EINPROGRESS, ERR(connect_to(fd, &everywhere)));
 	ASSERT_TRUE(answer(&self->peer));
-	EXPECT_EQ(POLLOUT, wait_events(fd, POLLOUT) ?: POLLOUT);
 	EXPECT_TRUE(is_opened(&self->peer));
 	EXPECT_TRUE(is_opened(&self->peer));
+	EXPECT_EQ(0, events_now(fd, POLLERR));
 	close(fd);
 }
 

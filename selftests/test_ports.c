@@ -348,22 +348,25 @@ static int bind_to_device(int fd, const char *name)
 	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, strlen(name));
 }
 
-/* Its device's packets alone: what stays on the node is of no device. */
+/* Its device's packets alone: what stays on the node is of lo. */
 TEST_F(ports, of_a_device_hear_that_device_alone)
 {
 	struct addr addr;
-	int lis, near, far;
+	int lis, near, far, looped;
 
 	if (!road()->wire || variant->type == SOCK_DGRAM)
 		return;
 	lis = listener(END_B, variant->type, 4, &addr);
 	near = end_socket(END_B, variant->type);
 	far = end_socket(END_A, variant->type);
+	looped = end_socket(END_B, variant->type);
 	ASSERT_EQ(0, bind_to_device(lis, "lo"));
 	EXPECT_EQ(ECONNREFUSED, ERR(connect_to(far, &addr)));
+	EXPECT_EQ(0, ERR(connect_to(looped, &addr)));
 	ASSERT_EQ(0, bind_to_device(lis, getenv("WEFT_DEV_B")));
 	EXPECT_EQ(ECONNREFUSED, ERR(connect_to(near, &addr)));
 	EXPECT_EQ(0, ERR(connect_to(far, &addr)));
+	close(looped);
 	close(near);
 	close(far);
 	close(lis);
@@ -384,6 +387,9 @@ TEST_F(ports, of_a_device_are_looked_up_anew)
 	ASSERT_EQ(0, connect_to(self->two, &addr));
 	ASSERT_EQ(3, SEND(self->two, "one"));
 	EXPECT_MESSAGE(self->one, "one");
+	ASSERT_EQ(0, bind_to_device(self->one, "lo"));
+	ASSERT_EQ(2, SEND(self->two, "lo"));
+	EXPECT_MESSAGE(self->one, "lo");
 	ASSERT_EQ(0, bind_to_device(self->one, getenv("WEFT_DEV_B")));
 	ASSERT_EQ(4, SEND(self->two, "lost"));
 	EXPECT_EQ(ECONNREFUSED, ERR(SEND(self->two, "x")));

@@ -161,6 +161,22 @@ TEST_F(conn, RCVLOWAT_holds_recv_back)
 	EXPECT_EQ(4, task.result);
 }
 
+/* As getpeername(), of what was never connected. */
+TEST_F(conn, PEERNAME_is_that_of_a_connection)
+{
+	int fd = end_socket(END_A, variant->type);
+	struct addr peer, name = { .len = sizeof(name.bytes) };
+
+	EXPECT_EQ(ENOTCONN, ERR(getsockopt(fd, SOL_SOCKET, SO_PEERNAME,
+					   name.bytes, &name.len)));
+	ASSERT_EQ(0, peer_addr(self->near, &peer));
+	name.len = peer.len;
+	EXPECT_EQ(0, getsockopt(self->near, SOL_SOCKET, SO_PEERNAME,
+				name.bytes, &name.len));
+	EXPECT_TRUE(addr_equal(&peer, &name));
+	close(fd);
+}
+
 /*
  * Else writer and reader would wait for each other: writes to two sockets in
  * turn need more memory than they have bytes.

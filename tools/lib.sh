@@ -85,12 +85,22 @@ with_lock()
 # Virtual machines that run at a time.
 vm_width() { local n; n=$(nproc); echo $((n < 4 ? n : 4)); }
 
-# Wait until one more job may be started in the background.
-wait_for_slot()
+# start_job CMD...: in the background, when a place is free; its process is noted in started. A
+# process group of its own, so that end_jobs, which belongs into a trap, ends all of it.
+started=()
+start_job()
 {
-	local most
-	most=$(vm_width)
-	while [ "$(jobs -rp | wc -l)" -ge "$most" ]; do wait -n || true; done
+	while [ "$(jobs -rp | wc -l)" -ge "$(vm_width)" ]; do wait -n || true; done
+	set -m
+	"$@" </dev/null &
+	set +m
+	started+=("$!")
+}
+
+end_jobs()
+{
+	local pid
+	for pid in "${started[@]}"; do kill -TERM -- "-$pid" 2>/dev/null || true; done
 }
 
 # run_counted LOG CMD...: run what ends with `N passed, N failed, N skipped`; the rest is shown as it
