@@ -4,7 +4,9 @@
 #define WEFT_BUCKET_H
 
 #include <linux/atomic.h>
+#include <linux/hash.h>
 #include <linux/ktime.h>
+#include <linux/unaligned.h>
 
 #include "proto/bucket.h"
 
@@ -38,6 +40,42 @@ static inline bool weft_quota_allow(struct weft_quota *bucket)
 			return false;
 	} while (!atomic64_try_cmpxchg(&bucket->at, &at, next));
 	return true;
+}
+
+#define WEFT_QUOTA_PARTS_BITS	4
+#define WEFT_QUOTA_PARTS	(1 << WEFT_QUOTA_PARTS_BITS)
+/* Of what is allowed, one station has at most such a part. */
+#define WEFT_QUOTA_SHARE	4
+
+/**
+ * struct weft_shared_quota - a limit that no station can use up alone
+ * @all: of all stations
+ * @part: of those whose MAC addresses have the same hash
+ */
+struct weft_shared_quota {
+	struct weft_quota	all;
+	struct weft_quota	part[WEFT_QUOTA_PARTS];
+};
+
+static inline void weft_shared_quota_init(struct weft_shared_quota *quota,
+					  u32 per_sec)
+{
+	unsigned int i;
+
+	weft_quota_init(&quota->all, per_sec);
+	for (i = 0; i < WEFT_QUOTA_PARTS; i++)
+		weft_quota_init(&quota->part[i], per_sec / WEFT_QUOTA_SHARE);
+}
+
+/** weft_shared_quota_allow() - may the station @mac once more? any context */
+static inline bool weft_shared_quota_allow(struct weft_shared_quota *quota,
+					   const u8 *mac)
+{
+	u32 part = hash_32(get_unaligned((const u32 *)(mac + 2)),
+			   WEFT_QUOTA_PARTS_BITS);
+
+	return weft_quota_allow(&quota->part[part]) &&
+	       weft_quota_allow(&quota->all);
 }
 
 #endif /* WEFT_BUCKET_H */

@@ -68,10 +68,10 @@ static void init_values(struct weft_net *wn, struct net *net)
 	wn->limits.fragments = LIMIT_FRAGMENTS;
 	wn->limits.orphans = LIMIT_ORPHANS;
 	weft_frags_init_net(wn);
-	weft_quota_init(&wn->rate_who, WHO_PER_SEC);
-	weft_quota_init(&wn->rate_bad, BAD_PER_SEC);
-	weft_quota_init(&wn->rate_new, NEW_PER_SEC);
-	weft_quota_init(&wn->rate_echo, ECHO_PER_SEC);
+	weft_shared_quota_init(&wn->rate_who, WHO_PER_SEC);
+	weft_shared_quota_init(&wn->rate_bad, BAD_PER_SEC);
+	weft_shared_quota_init(&wn->rate_new, NEW_PER_SEC);
+	weft_shared_quota_init(&wn->rate_echo, ECHO_PER_SEC);
 }
 
 /* The links come last: with them packets come. */

@@ -136,10 +136,10 @@ struct weft_net {
 
 	const struct weft_cc_ops *cc;
 	struct weft_limits	limits;
-	struct weft_quota	rate_who;	/* questions answered */
-	struct weft_quota	rate_bad;	/* BADSESSION, RESET, CLOSED sent */
-	struct weft_quota	rate_new;	/* nodes made by introductions */
-	struct weft_quota	rate_echo;	/* BADSESSION looked at */
+	struct weft_shared_quota rate_who;	/* questions answered */
+	struct weft_shared_quota rate_bad;	/* BADSESSION, RESET, CLOSED sent */
+	struct weft_shared_quota rate_new;	/* nodes made by introductions */
+	struct weft_shared_quota rate_echo;	/* BADSESSION looked at */
 	struct ctl_table_header	*sysctl;
 	struct ctl_table_header	*sysctl_limits;
 };

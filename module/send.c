@@ -383,7 +383,7 @@ int weft_send_bare(struct weft_node *node, struct weft_pkt *pkt)
 
 void weft_send_answer(struct weft_node *node, struct weft_pkt *pkt)
 {
-	if (!weft_quota_allow(&node->wn->rate_bad)) {
+	if (!weft_quota_allow(&node->wn->rate_bad.all)) {
 		weft_drop(node->wn, NULL, WEFT_STAT_drop_rate);
 		return;
 	}

@@ -146,6 +146,13 @@ static u64 answer_id(struct weft_net *wn, const struct in6_addr *own,
 	return id ?: derive_id(wn, own, &from, hello->session, 0);
 }
 
+/* Once more, by the station that the frame came from? */
+static bool is_allowed(struct weft_shared_quota *quota,
+		       const struct sk_buff *skb)
+{
+	return weft_shared_quota_allow(quota, eth_hdr(skb)->h_source);
+}
+
 static enum weft_stat answer_who(struct weft_net *wn, const struct sk_buff *skb,
 				 const struct weft_hello *hello)
 {
@@ -160,7 +167,7 @@ static enum weft_stat answer_who(struct weft_net *wn, const struct sk_buff *skb,
 		return WEFT_STAT_drop_foreign;
 	if (!is_hello_sound(hello, &own))
 		return WEFT_STAT_drop_hello;
-	if (!weft_quota_allow(&wn->rate_who))
+	if (!is_allowed(&wn->rate_who, skb))
 		return WEFT_STAT_drop_rate;
 	weft_send_hello(skb->dev, &from, answer_id(wn, &own, hello), &answer);
 	weft_send_reply(wn, skb, &answer);
@@ -255,7 +262,7 @@ void weft_session_bad(struct weft_net *wn, struct sk_buff *skb,
 		weft_drop(wn, skb, WEFT_STAT_drop_session);
 		return;
 	}
-	if (!weft_quota_allow(&wn->rate_echo)) {
+	if (!is_allowed(&wn->rate_echo, skb)) {
 		weft_drop(wn, skb, WEFT_STAT_drop_rate);
 		return;
 	}
@@ -276,7 +283,7 @@ static enum weft_stat refuse_session(struct weft_net *wn,
 		.bad	= pkt->session,
 	};
 
-	if (!weft_quota_allow(&wn->rate_bad))
+	if (!is_allowed(&wn->rate_bad, skb))
 		return WEFT_STAT_drop_rate;
 	weft_send_reply(wn, skb, &answer);
 	return WEFT_STAT_drop_session;
@@ -363,7 +370,7 @@ static struct weft_node *meet(struct weft_net *wn, const struct sk_buff *skb,
 			return NULL;
 	}
 	*why = WEFT_STAT_drop_rate;
-	if (!weft_quota_allow(&wn->rate_new))
+	if (!is_allowed(&wn->rate_new, skb))
 		return NULL;
 	return weft_node_make(wn, &from, own, pkt->session, &place, why);
 }

@@ -6,6 +6,8 @@
  * weft-roads: veth
  * weft-cflags: -pthread
  */
+#include <stdatomic.h>
+
 #include "weft_test.h"
 #include "peer.h"
 #include "rtnl.h"
@@ -303,29 +305,92 @@ TEST_F(meeting, crossed_questions_of_the_higher_address)
 /* More than are listened to in a second; by then they might be. */
 #define FLOOD	300
 
+/* @nr times the same frame in one call. */
+static int emit_often(struct peer *peer, const struct frame *f, int nr)
+{
+	struct iovec iov = { (void *)f->bytes, f->len };
+	struct mmsghdr frames[FLOOD] = {};
+	int i;
+
+	for (i = 0; i < nr; i++)
+		frames[i].msg_hdr = (struct msghdr){
+			.msg_iov = &iov, .msg_iovlen = 1,
+		};
+	return sendmmsg(peer->fd, frames, nr, 0);
+}
+
+static void build_badsession(struct peer *peer, struct frame *f)
+{
+	begin(peer, f, BADSESSION, 0);
+	put_int(f, peer->session, BAD_BYTES);
+	f->header_end = f->len;
+	seal(f);
+}
+
 /* Whoever says it often enough is not listened to, and ends nothing. */
 TEST_F(meeting, a_flood_of_BADSESSION_is_not_listened_to)
 {
 	long long before = count_of("drop_rate");
-	struct mmsghdr frames[FLOOD] = {};
 	struct frame f;
-	struct iovec iov;
-	int i;
 
 	ASSERT_EQ(EINPROGRESS, ERR(connect_to(self->fd, &self->addr)));
 	ASSERT_TRUE(answer(&self->peer));
-	begin(&self->peer, &f, BADSESSION, 0);
-	put_int(&f, self->peer.session, BAD_BYTES);
-	f.header_end = f.len;
-	seal(&f);
-	iov = (struct iovec){ f.bytes, f.len };
-	for (i = 0; i < FLOOD; i++)
-		frames[i].msg_hdr = (struct msghdr){
-			.msg_iov = &iov, .msg_iovlen = 1,
-		};
-	ASSERT_EQ(FLOOD, sendmmsg(self->peer.fd, frames, FLOOD, 0));
+	build_badsession(&self->peer, &f);
+	ASSERT_EQ(FLOOD, emit_often(&self->peer, &f, FLOOD));
 	EXPECT_TRUE(open_up(&self->peer, self->fd));
 	EXPECT_LT(before, count_of("drop_rate"));
+}
+
+struct flooder {
+	struct peer peer;
+	atomic_bool over;
+};
+
+static long say_it_without_end(void *arg)
+{
+	struct flooder *flooder = arg;
+	struct frame f;
+
+	build_badsession(&flooder->peer, &f);
+	while (!atomic_load(&flooder->over))
+		emit_often(&flooder->peer, &f, FLOOD);
+	return 0;
+}
+
+static bool is_dropping(void *arg)
+{
+	return count_of("drop_rate") > *(long long *)arg;
+}
+
+/* And keeps no other station from being heard. */
+TEST_F(meeting, a_flood_uses_up_its_own_part)
+{
+	int fd = end_socket(END_B, SOCK_STREAM | SOCK_NONBLOCK);
+	long long before = count_of("drop_rate");
+	struct flooder flooder = {};
+	struct addr addr;
+	struct task task;
+	struct frame f;
+
+	ASSERT_EQ(EINPROGRESS, ERR(connect_to(self->fd, &self->addr)));
+	ASSERT_TRUE(answer(&self->peer));
+	ASSERT_TRUE(open_up(&self->peer, self->fd));
+	ASSERT_EQ(0, peer_open(&flooder.peer));
+	flooder.peer.mac[5] ^= 1;
+	set_addr(&addr, &flooder.peer.addr, PORT);
+	ASSERT_EQ(EINPROGRESS, ERR(connect_to(fd, &addr)));
+	ASSERT_TRUE(answer(&flooder.peer));
+	ASSERT_EQ(0, task_start(&task, say_it_without_end, &flooder));
+	ASSERT_TRUE(eventually(is_dropping, &before));
+
+	build_badsession(&self->peer, &f);
+	ASSERT_EQ(0, emit(&self->peer, &f));
+	EXPECT_NE(0, wait_events(self->fd, POLLERR) & POLLERR);
+	EXPECT_EQ(ECONNRESET, get_int(self->fd, SO_ERROR));
+	atomic_store(&flooder.over, true);
+	ASSERT_TRUE(task_join(&task));
+	close(flooder.peer.fd);
+	close(fd);
 }
 
 static int state_of(int fd)
