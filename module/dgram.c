@@ -666,7 +666,7 @@ static struct sk_buff *sleep_dgram(struct sock *sk, int flags, long *timeo)
 	smp_mb();	/* on the queue before looking: see skwq_has_sleeper() */
 	skb = take_dgram(sk, flags, true);
 	if (!skb && weft_pause_begin(sk)) {
-		weft_pause_sleep(sk, &wait, has_ended);
+		weft_pause_sleep(sk, &wait, has_ended, timeo);
 		return NULL;
 	}
 	if (!skb && !has_ended(sk))

@@ -226,7 +226,7 @@ static void drop_pending(struct weft_net *wn, struct sk_buff_head *pending)
 		weft_drop(wn, skb, WEFT_STAT_drop_unreachable);
 }
 
-/* Who is to die: anybody, who is left alone, or who is idle. */
+/* Who is to die: anybody, who does not answer, is left alone, or is idle. */
 enum victim {
 	VICTIM_ANY,
 	VICTIM_SILENT,

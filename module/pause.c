@@ -65,9 +65,10 @@ static void learn(struct weft_sock *wsk)
 }
 
 void weft_pause_sleep(struct sock *sk, struct wait_queue_entry *wait,
-		      bool (*is_over)(const struct sock *sk))
+		      bool (*is_over)(const struct sock *sk), long *timeo)
 {
 	ktime_t timeout = ns_to_ktime(PAUSE_NS);
+	unsigned long begun = jiffies;
 
 	/* As wait_woken(), whose end this has no need of. */
 	set_current_state(TASK_INTERRUPTIBLE);
@@ -75,6 +76,8 @@ void weft_pause_sleep(struct sock *sk, struct wait_queue_entry *wait,
 		schedule_hrtimeout(&timeout, HRTIMER_MODE_REL);
 	__set_current_state(TASK_RUNNING);
 	remove_wait_queue(sk_sleep(sk), wait);
+	if (*timeo != MAX_SCHEDULE_TIMEOUT)
+		*timeo -= min_t(long, *timeo, jiffies - begun);
 	WRITE_ONCE(weft_sk(sk)->rx_seldom, false);
 	learn(weft_sk(sk));
 	/* Those who sleep beside us were not told either. */

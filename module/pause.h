@@ -23,9 +23,10 @@ bool weft_pause_begin(struct sock *sk);
  * weft_pause_sleep() - until the pause is over; sk not owned
  * @wait: on sk's queue; taken off
  * @is_over: is there a reason to end it that lies not in what came?
+ * @timeo: jiffies that are left to wait; less the pause's, unless without end
  */
 void weft_pause_sleep(struct sock *sk, struct wait_queue_entry *wait,
-		      bool (*is_over)(const struct sock *sk));
+		      bool (*is_over)(const struct sock *sk), long *timeo);
 
 /** weft_pause_hides() - do sleeping readers not want to hear of this? Queue */
 static inline bool weft_pause_hides(const struct sock *sk)

@@ -659,7 +659,6 @@ static bool has_news(const struct sock *sk)
 static int wait_news(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
-	unsigned long begun = jiffies;
 	bool pause;
 
 	if (!*timeo)
@@ -674,9 +673,7 @@ static int wait_news(struct sock *sk, long *timeo)
 	release_reader(sk);
 	smp_mb();	/* on the queue before looking: see skwq_has_sleeper() */
 	if (pause) {
-		weft_pause_sleep(sk, &wait, has_ended);
-		if (*timeo != MAX_SCHEDULE_TIMEOUT)
-			*timeo -= min_t(long, *timeo, jiffies - begun);
+		weft_pause_sleep(sk, &wait, has_ended, timeo);
 	} else {
 		if (!has_news(sk))
 			*timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, *timeo);

@@ -253,6 +253,36 @@ static inline void build_flow_open(struct peer *peer, struct frame *f,
 	seal(f);
 }
 
+/* And its end. */
+static inline void build_flow_reset(struct peer *peer, struct frame *f,
+				    unsigned int port)
+{
+	begin(peer, f, RESET, F_OPENER);
+	put_end(f, FLOW, 99, port, 0);
+	seal(f);
+}
+
+/* Of no flow, with what @peer says of itself. */
+static inline void build_introduction(struct peer *peer, struct frame *f,
+				      unsigned int flags)
+{
+	begin(peer, f, PROBE, flags);
+	put_flow(f, 0, 0, 0);
+	if (flags & F_INTRO)
+		put_hello(peer, f);
+	seal(f);
+}
+
+/* The scripted node does not know the session @id. */
+static inline void build_badsession(struct peer *peer, struct frame *f,
+				    uint64_t id)
+{
+	begin(peer, f, BADSESSION, 0);
+	put_int(f, id, BAD_BYTES);
+	f->header_end = f->len;
+	seal(f);
+}
+
 /* Bytes behind the packet, as cards pad. */
 static inline void pad_to(struct frame *f, size_t len)
 {
@@ -311,6 +341,31 @@ static inline bool await(struct peer *p, unsigned int kind)
 	return false;
 }
 
+/* The node's next OPEN in the session that is @session to us. */
+static inline bool await_open(struct peer *p, uint64_t session)
+{
+	do {
+		if (!await(p, OPEN))
+			return false;
+	} while (get_int_at(&p->in, AT_SESSION, 8) != session);
+	return true;
+}
+
+/* The node's OPEN is answered: its socket @fd is connected. */
+static inline bool open_up(struct peer *p, int fd, unsigned int port)
+{
+	struct frame f;
+
+	if (!await_open(p, p->session))
+		return false;
+	begin(p, &f, OPENED, 0);
+	put_flow(&f, get_int_at(&p->in, AT_PARTS, 8), 0, 0);
+	put_open(&f, port, 0, SOCK_STREAM);
+	seal(&f);
+	return !emit(p, &f) && wait_events(fd, POLLOUT) == POLLOUT &&
+	       !get_int(fd, SO_ERROR);
+}
+
 /* The node's question for us, and its answer to ours, tell who it is. */
 static inline void learn(struct peer *p)
 {
@@ -333,20 +388,31 @@ static inline bool ask(struct peer *p)
 	return p->their_session != 0;
 }
 
-/* Answer the node's question for us. */
-static inline bool answer(struct peer *p)
+/* The node's question for us: we know its session, and do not answer. */
+static inline bool hear_question(struct peer *p)
 {
-	struct frame f;
-
 	do {
 		if (!await(p, WHO))
 			return false;
 	} while (memcmp(p->in.bytes + AT_PARTS + 16, &p->addr, 16));
 	learn(p);
+	return true;
+}
+
+static inline int say_here(struct peer *p)
+{
+	struct frame f;
+
 	begin(p, &f, HERE, 0);
 	put_hello(p, &f);
 	seal(&f);
-	return !emit(p, &f);
+	return emit(p, &f);
+}
+
+/* Answer the node's question for us. */
+static inline bool answer(struct peer *p)
+{
+	return hear_question(p) && !say_here(p);
 }
 
 static inline int open_packet_socket(struct peer *p, const char *dev)

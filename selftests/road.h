@@ -80,6 +80,18 @@ static inline void read_node(struct in6_addr *node, const char *text)
 		*node = in6addr_loopback;
 }
 
+/* What the node of the namespace that we are in is called. */
+static inline int own_node(struct in6_addr *node)
+{
+	int fd = open("/proc/sys/net/weft/node", O_RDONLY | O_CLOEXEC);
+	char text[64] = "";
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	close(fd);
+	text[strcspn(text, "\n")] = 0;
+	return n > 0 && inet_pton(AF_INET6, text, node) == 1 ? 0 : -1;
+}
+
 static inline void road_read(struct road *road)
 {
 	const char *name = getenv("WEFT_ROAD");

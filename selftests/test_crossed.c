@@ -80,20 +80,8 @@ static int introduce(struct peer *peer, uint64_t ours, uint64_t theirs)
 
 	peer->session = ours;
 	peer->their_session = theirs;
-	begin(peer, &f, PROBE, F_INTRO);
-	put_flow(&f, 0, 0, 0);
-	put_hello(peer, &f);
-	seal(&f);
+	build_introduction(peer, &f, F_INTRO);
 	return emit(peer, &f);
-}
-
-static bool await_open(struct peer *peer, uint64_t session)
-{
-	do {
-		if (!await(peer, OPEN))
-			return false;
-	} while (get_int_at(&peer->in, AT_SESSION, 8) != session);
-	return true;
 }
 
 TEST_F(crossed, there_is_one_session_in_the_end)
@@ -117,13 +105,6 @@ TEST_F(crossed, there_is_one_session_in_the_end)
 	EXPECT_EQ(conflicts, count_of("node_conflicts"));
 }
 
-static void build_reset(struct peer *peer, struct frame *f, unsigned int port)
-{
-	begin(peer, f, RESET, F_OPENER);
-	put_end(f, FLOW, 99, port, 0);
-	seal(f);
-}
-
 /* The scripted node opens; what it opened is heard, and gone again. */
 static bool opens(struct peer *peer, const struct frame *open, int lis,
 		  unsigned int port)
@@ -133,7 +114,7 @@ static bool opens(struct peer *peer, const struct frame *open, int lis,
 	bool heard;
 	int fd;
 
-	build_reset(peer, &f, port);
+	build_flow_reset(peer, &f, port);
 	if (emit(peer, open))
 		return false;
 	fd = accepted(lis);

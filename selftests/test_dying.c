@@ -65,14 +65,6 @@ static int fire_both(struct shot *a, struct shot *b)
 	return err;
 }
 
-static void build_bad(struct peer *p, struct frame *f)
-{
-	begin(p, f, BADSESSION, 0);
-	put_int(f, p->session, BAD_BYTES);
-	f->header_end = f->len;
-	seal(f);
-}
-
 static void build_later_open(struct peer *p, struct frame *f, unsigned int port)
 {
 	begin(p, f, OPEN, F_OPENER);
@@ -158,7 +150,7 @@ TEST_F_TIMEOUT(dying, a_borrowed_node_is_not_held, 600)
 		packet.peer = peer;
 		end.peer = peer;
 		variant->build(peer, &packet.frame, addr_port(&self->addr));
-		build_bad(peer, &end.frame);
+		build_badsession(peer, &end.frame, peer->session);
 		ASSERT_EQ(0, fire_both(&packet, &end));
 		close(peer->fd);
 		late = count_of(variant->late) - before;

@@ -20,37 +20,12 @@ FIXTURE(forgotten)
 	int fd;			/* and not yet */
 };
 
-static void build_opened(struct peer *peer, struct frame *f)
-{
-	begin(peer, f, OPENED, 0);
-	put_flow(f, get_int_at(&peer->in, AT_PARTS, 8), 0, 0);
-	put_open(f, PORT, 0, SOCK_STREAM);
-	seal(f);
-}
-
-/* The node's OPEN is answered: its socket is connected. */
-static bool open_up(struct peer *peer, int fd)
-{
-	struct frame f;
-
-	do {
-		if (!await(peer, OPEN))
-			return false;
-	} while (get_int_at(&peer->in, AT_SESSION, 8) != peer->session);
-	build_opened(peer, &f);
-	return !emit(peer, &f) && wait_events(fd, POLLOUT) == POLLOUT &&
-	       !get_int(fd, SO_ERROR);
-}
-
 /* The session is over, and another that is asked for is another. */
 static int forget(struct peer *peer)
 {
 	struct frame f;
 
-	begin(peer, &f, BADSESSION, 0);
-	put_int(&f, peer->session, BAD_BYTES);
-	f.header_end = f.len;
-	seal(&f);
+	build_badsession(peer, &f, peer->session);
 	peer->session ^= 0xff00;
 	return emit(peer, &f);
 }
@@ -66,7 +41,7 @@ FIXTURE_SETUP(forgotten)
 	self->fd = end_socket(END_B, SOCK_STREAM | SOCK_NONBLOCK);
 	ASSERT_EQ(EINPROGRESS, ERR(connect_to(self->open, &self->addr)));
 	ASSERT_TRUE(answer(&self->peer));
-	ASSERT_TRUE(open_up(&self->peer, self->open));
+	ASSERT_TRUE(open_up(&self->peer, self->open, PORT));
 }
 
 FIXTURE_TEARDOWN(forgotten)
@@ -83,10 +58,8 @@ TEST_F(forgotten, among_many_that_are_forged)
 	int i;
 
 	for (i = 0; i < 1000; i++) {
-		begin(&self->peer, &f, BADSESSION, 0);
-		put_int(&f, self->peer.session ^ (i + 1), BAD_BYTES);
-		f.header_end = f.len;
-		seal(&f);
+		build_badsession(&self->peer, &f,
+				 self->peer.session ^ (i + 1));
 		ASSERT_EQ(0, emit(&self->peer, &f));
 	}
 	ASSERT_EQ(0, forget(&self->peer));
@@ -100,7 +73,7 @@ TEST_F(forgotten, what_was_not_open_opens_in_the_next_session)
 	ASSERT_TRUE(await(&self->peer, OPEN));
 	ASSERT_EQ(0, forget(&self->peer));
 	ASSERT_TRUE(answer(&self->peer));
-	EXPECT_TRUE(open_up(&self->peer, self->fd));
+	EXPECT_TRUE(open_up(&self->peer, self->fd, PORT));
 	EXPECT_EQ(ECONNRESET, get_int(self->open, SO_ERROR));
 }
 
@@ -116,7 +89,7 @@ TEST_F(forgotten, what_was_held_opens_in_the_next_session)
 	ASSERT_TRUE(wait_all_events(self->open, POLLERR));
 	ASSERT_EQ(4, SEND(self->fd, "text"));
 	ASSERT_TRUE(answer(&self->peer));
-	EXPECT_TRUE(open_up(&self->peer, self->fd));
+	EXPECT_TRUE(open_up(&self->peer, self->fd, PORT));
 }
 
 TEST_F(forgotten, a_request_is_not_made_twice)

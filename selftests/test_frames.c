@@ -757,13 +757,6 @@ TEST_F(flow, another_with_its_address_is_ECONNRESET)
 	EXPECT_EQ(ECONNRESET, ERR(recv(self->sock, &got, 1, 0)));
 }
 
-static void build_reset(struct peer *peer, struct frame *f, unsigned int port)
-{
-	begin(peer, f, RESET, F_OPENER);
-	put_end(f, FLOW, 99, port, 0);
-	seal(f);
-}
-
 /* Whoever says a whole session again does not have it executed again. */
 TEST_F(flow, an_ended_session_does_not_begin_anew)
 {
@@ -773,7 +766,7 @@ TEST_F(flow, an_ended_session_does_not_begin_anew)
 	int sock;
 
 	build_flow_open(&again, &old, port, SOCK_STREAM, "hello");
-	build_reset(&self->peer, &f, port);
+	build_flow_reset(&self->peer, &f, port);
 	ASSERT_EQ(0, emit(&self->peer, &f));
 	ASSERT_NE(0, wait_events(self->sock, POLLERR));
 
@@ -785,7 +778,7 @@ TEST_F(flow, an_ended_session_does_not_begin_anew)
 	sock = accepted(self->lis);
 	ASSERT_LE(0, sock);
 	EXPECT_TEXT(sock, "next");
-	build_reset(&self->peer, &f, port);
+	build_flow_reset(&self->peer, &f, port);
 	ASSERT_EQ(0, emit(&self->peer, &f));
 	ASSERT_NE(0, wait_events(sock, POLLERR));
 	close(sock);
@@ -855,7 +848,7 @@ TEST_F(flow, reset_is_ECONNRESET)
 	struct frame f;
 	char got;
 
-	build_reset(&self->peer, &f, addr_port(&self->addr));
+	build_flow_reset(&self->peer, &f, addr_port(&self->addr));
 	ASSERT_EQ(0, emit(&self->peer, &f));
 	ASSERT_NE(0, wait_events(self->sock, POLLIN));
 	EXPECT_EQ(ECONNRESET, ERR(recv(self->sock, &got, 1, 0)));

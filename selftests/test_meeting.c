@@ -26,18 +26,6 @@ FIXTURE(meeting)
 	int fd;			/* a socket of B that connects to it */
 };
 
-/* What the node of this namespace is called. */
-static int read_address(struct in6_addr *node)
-{
-	int fd = open("/proc/sys/net/weft/node", O_RDONLY);
-	char text[64] = "";
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-
-	close(fd);
-	text[strcspn(text, "\n")] = 0;
-	return n > 0 && inet_pton(AF_INET6, text, node) == 1 ? 0 : -1;
-}
-
 /* A node B that has never met anybody, on a device of its own to A. */
 static int make_node_b(void)
 {
@@ -50,7 +38,7 @@ static int make_node_b(void)
 	err = unshare(CLONE_NEWNET) ?:
 	      rtnl_add_veth(far, near, road->ns[END_A]) ?:
 	      rtnl_set("lo", true) ?: rtnl_set(far, true) ?:
-	      read_address(&road->node[END_B]);
+	      own_node(&road->node[END_B]);
 	road->ns[END_B] = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	err = err ?: setns(road->home, CLONE_NEWNET) ?: enter_end(END_A) ?:
 	      rtnl_set(near, true) ?: setenv("WEFT_DEV_A", near, 1);
@@ -84,52 +72,6 @@ FIXTURE_TEARDOWN(meeting)
 	close(self->fd);
 }
 
-/* The question of B for us: we know its session, and do not answer. */
-static bool hear_question(struct peer *p)
-{
-	do {
-		if (!await(p, WHO))
-			return false;
-	} while (memcmp(p->in.bytes + AT_PARTS + 16, &p->addr, 16));
-	learn(p);
-	return true;
-}
-
-/* Of no flow, with what @peer says of itself. */
-static void build_introduction(struct peer *peer, struct frame *f,
-			       unsigned int flags)
-{
-	begin(peer, f, PROBE, flags);
-	put_flow(f, 0, 0, 0);
-	if (flags & F_INTRO)
-		put_hello(peer, f);
-	seal(f);
-}
-
-static bool is_opened(struct peer *peer)
-{
-	do {
-		if (!await(peer, OPEN))
-			return false;
-	} while (get_int_at(&peer->in, AT_SESSION, 8) != peer->session);
-	return true;
-}
-
-/* B's OPEN is answered, and its socket connected. */
-static bool open_up(struct peer *peer, int fd)
-{
-	struct frame f;
-
-	if (!is_opened(peer))
-		return false;
-	begin(peer, &f, OPENED, 0);
-	put_flow(&f, get_int_at(&peer->in, AT_PARTS, 8), 0, 0);
-	put_open(&f, PORT, 0, SOCK_STREAM);
-	seal(&f);
-	return !emit(peer, &f) && wait_events(fd, POLLOUT) == POLLOUT &&
-	       !get_int(fd, SO_ERROR);
-}
-
 /* What B sends was dropped by B once more, for @why. */
 struct drop {
 	const char *why;
@@ -159,7 +101,7 @@ TEST_F(meeting, introduction_is_an_answer)
 	ASSERT_TRUE(hear_question(&self->peer));
 	build_introduction(&self->peer, &f, F_INTRO);
 	ASSERT_EQ(0, emit(&self->peer, &f));
-	EXPECT_TRUE(open_up(&self->peer, self->fd));
+	EXPECT_TRUE(open_up(&self->peer, self->fd, PORT));
 }
 
 /* Whoever has heard the question may say anything, and is believed nothing. */
@@ -182,7 +124,7 @@ TEST_F(meeting, other_packets_are_no_answer)
 	build_introduction(&liar, &f, F_INTRO);
 	EXPECT_TRUE(drops(&liar, &f, "drop_session"));
 	ASSERT_TRUE(answer(&self->peer));
-	EXPECT_TRUE(open_up(&self->peer, self->fd));
+	EXPECT_TRUE(open_up(&self->peer, self->fd, PORT));
 }
 
 /* B's next packet is for the session that it believes in. */
@@ -201,11 +143,11 @@ TEST_F(meeting, first_packet_may_name_the_session)
 
 	ASSERT_EQ(EINPROGRESS, ERR(connect_to(self->fd, &self->addr)));
 	ASSERT_TRUE(answer(&self->peer));
-	ASSERT_TRUE(is_opened(&self->peer));
+	ASSERT_TRUE(await_open(&self->peer, self->peer.session));
 	self->peer.session ^= 1ULL << 44;
 	build_introduction(&self->peer, &f, F_INTRO);
 	ASSERT_EQ(0, emit(&self->peer, &f));
-	ASSERT_TRUE(open_up(&self->peer, self->fd));
+	ASSERT_TRUE(open_up(&self->peer, self->fd, PORT));
 	EXPECT_EQ(self->peer.session, believed_session(&self->peer, self->fd));
 	EXPECT_NE(before, self->peer.session);
 }
@@ -238,7 +180,7 @@ static bool is_believed(struct peer *peer, int fd, const struct addr *addr,
 	liar.session ^= 1ULL << 44;
 	lie(&liar);
 	build_introduction(&liar, &f, F_INTRO);
-	return emit(&liar, &f) || !open_up(peer, fd) ||
+	return emit(&liar, &f) || !open_up(peer, fd, PORT) ||
 	       believed_session(peer, fd) != peer->session;
 }
 
@@ -283,7 +225,7 @@ TEST_F(meeting, crossed_questions_of_the_lower_address)
 	ASSERT_TRUE(answer(&self->peer));
 	ASSERT_TRUE(ask_anew(&anew, &self->peer, &f));
 	ASSERT_EQ(0, emit(&anew, &f));
-	EXPECT_TRUE(open_up(&anew, self->fd));
+	EXPECT_TRUE(open_up(&anew, self->fd, PORT));
 	EXPECT_EQ(anew.session, believed_session(&anew, self->fd));
 }
 
@@ -298,7 +240,7 @@ TEST_F(meeting, crossed_questions_of_the_higher_address)
 	ASSERT_TRUE(answer(&self->peer));
 	ASSERT_TRUE(ask_anew(&anew, &self->peer, &f));
 	EXPECT_TRUE(drops(&anew, &f, "drop_session"));
-	EXPECT_TRUE(open_up(&self->peer, self->fd));
+	EXPECT_TRUE(open_up(&self->peer, self->fd, PORT));
 	EXPECT_EQ(self->peer.session, believed_session(&self->peer, self->fd));
 }
 
@@ -319,14 +261,6 @@ static int emit_often(struct peer *peer, const struct frame *f, int nr)
 	return sendmmsg(peer->fd, frames, nr, 0);
 }
 
-static void build_badsession(struct peer *peer, struct frame *f)
-{
-	begin(peer, f, BADSESSION, 0);
-	put_int(f, peer->session, BAD_BYTES);
-	f->header_end = f->len;
-	seal(f);
-}
-
 /* Whoever says it often enough is not listened to, and ends nothing. */
 TEST_F(meeting, a_flood_of_BADSESSION_is_not_listened_to)
 {
@@ -335,9 +269,9 @@ TEST_F(meeting, a_flood_of_BADSESSION_is_not_listened_to)
 
 	ASSERT_EQ(EINPROGRESS, ERR(connect_to(self->fd, &self->addr)));
 	ASSERT_TRUE(answer(&self->peer));
-	build_badsession(&self->peer, &f);
+	build_badsession(&self->peer, &f, self->peer.session);
 	ASSERT_EQ(FLOOD, emit_often(&self->peer, &f, FLOOD));
-	EXPECT_TRUE(open_up(&self->peer, self->fd));
+	EXPECT_TRUE(open_up(&self->peer, self->fd, PORT));
 	EXPECT_LT(before, count_of("drop_rate"));
 }
 
@@ -351,7 +285,7 @@ static long say_it_without_end(void *arg)
 	struct flooder *flooder = arg;
 	struct frame f;
 
-	build_badsession(&flooder->peer, &f);
+	build_badsession(&flooder->peer, &f, flooder->peer.session);
 	while (!atomic_load(&flooder->over))
 		emit_often(&flooder->peer, &f, FLOOD);
 	return 0;
@@ -374,7 +308,7 @@ TEST_F(meeting, a_flood_uses_up_its_own_part)
 
 	ASSERT_EQ(EINPROGRESS, ERR(connect_to(self->fd, &self->addr)));
 	ASSERT_TRUE(answer(&self->peer));
-	ASSERT_TRUE(open_up(&self->peer, self->fd));
+	ASSERT_TRUE(open_up(&self->peer, self->fd, PORT));
 	ASSERT_EQ(0, peer_open(&flooder.peer));
 	flooder.peer.mac[5] ^= 1;
 	set_addr(&addr, &flooder.peer.addr, PORT);
@@ -383,7 +317,7 @@ TEST_F(meeting, a_flood_uses_up_its_own_part)
 	ASSERT_EQ(0, task_start(&task, say_it_without_end, &flooder));
 	ASSERT_TRUE(eventually(is_dropping, &before));
 
-	build_badsession(&self->peer, &f);
+	build_badsession(&self->peer, &f, self->peer.session);
 	ASSERT_EQ(0, emit(&self->peer, &f));
 	EXPECT_NE(0, wait_events(self->fd, POLLERR) & POLLERR);
 	EXPECT_EQ(ECONNRESET, get_int(self->fd, SO_ERROR));
@@ -406,7 +340,7 @@ TEST_F(meeting, connection_is_opening_meanwhile)
 	ASSERT_EQ(EINPROGRESS, ERR(connect_to(self->fd, &self->addr)));
 	EXPECT_EQ(WEFT_STATE_OPENING, state_of(self->fd));
 	ASSERT_TRUE(answer(&self->peer));
-	ASSERT_TRUE(open_up(&self->peer, self->fd));
+	ASSERT_TRUE(open_up(&self->peer, self->fd, PORT));
 	EXPECT_EQ(WEFT_STATE_OPEN, state_of(self->fd));
 }
 
@@ -446,8 +380,8 @@ TEST_F(meeting, on_every_device_when_somebody_wants_that)
 	ASSERT_EQ(EINPROGRESS, ERR(connect_to(self->fd, &self->addr)));
 	ASSERT_EQ(EINPROGRESS, ERR(connect_to(fd, &everywhere)));
 	ASSERT_TRUE(answer(&self->peer));
-	EXPECT_TRUE(is_opened(&self->peer));
-	EXPECT_TRUE(is_opened(&self->peer));
+	EXPECT_TRUE(await_open(&self->peer, self->peer.session));
+	EXPECT_TRUE(await_open(&self->peer, self->peer.session));
 	EXPECT_EQ(0, events_now(fd, POLLERR));
 	close(fd);
 }
@@ -487,7 +421,7 @@ TEST_F(meeting, no_more_than_it_may_know)
 	ASSERT_EQ(0, limit(NODES, "1"));
 	ASSERT_EQ(EINPROGRESS, ERR(connect_to(self->fd, &self->addr)));
 	ASSERT_TRUE(answer(&self->peer));
-	ASSERT_TRUE(open_up(&self->peer, self->fd));
+	ASSERT_TRUE(open_up(&self->peer, self->fd, PORT));
 	absent_addr(&addr, 1);
 	EXPECT_EQ(ENOBUFS, ERR(send_to(sock, "x", 1, &addr)));
 	EXPECT_TRUE(introduce_other(&self->other, PORT, "drop_limit"));

@@ -515,22 +515,21 @@ struct foreign {
 /* In a namespace of its own: listen, and read nothing, until the end. */
 static void live_abroad(int to, int type)
 {
+	struct in6_addr node;
 	struct addr addr;
-	char node[64] = "";
-	int lis, fd;
+	char c;
+	int lis;
 
-	if (read(to, node, 1) != 1 || system("ip link set lo up && ip link set far up"))
+	if (read(to, &c, 1) != 1 || system("ip link set lo up && ip link set far up"))
 		_exit(1);
-	fd = open("/proc/sys/net/weft/node", O_RDONLY);
 	memset(&addr, 0, sizeof(addr));
-	if (read(fd, node, sizeof(node) - 1) <= 0)
-		_exit(1);
-	node[strcspn(node, "\n")] = 0;
 	lis = socket(weft_family(), type, 0);
 	set_addr(&addr, &in6addr_any, 0);
 	if (bind_to(lis, &addr) || listen(lis, 64) || own_addr(lis, &addr) ||
-	    inet_pton(AF_INET6, node, &addr.in6.sin6_addr) != 1 ||
-	    write(to, &addr, sizeof(addr)) != sizeof(addr))
+	    own_node(&node))
+		_exit(1);
+	addr.in6.sin6_addr = node;
+	if (write(to, &addr, sizeof(addr)) != sizeof(addr))
 		_exit(1);
 	for (;;)
 		accept(lis, NULL, NULL);

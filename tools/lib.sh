@@ -85,6 +85,9 @@ with_lock()
 # Virtual machines that run at a time.
 vm_width() { local n; n=$(nproc); echo $((n < 4 ? n : 4)); }
 
+# How many times longer things take then: the machines take each other's time.
+vm_slowness() { echo $(($(vm_width) > 1 ? 2 : 1)); }
+
 # start_job CMD...: in the background, when a place is free; its process is noted in started. A
 # process group of its own, so that end_jobs, which belongs into a trap, ends all of it.
 started=()

@@ -15,6 +15,7 @@
 
 /* The reordering window grows to four times the least round trip. */
 #define REORDER_STEPS_MAX	16
+/* No segment is smaller, but the last of a write. */
 #define PART_MIN		128
 
 /* How long the slowest counts, at least; and what is too slow to. */
