@@ -188,8 +188,14 @@ static void leave_place(struct weft_node *node)
 	netdev_put(dev, &node->dev_tracker);
 }
 
-static void take_place(struct weft_node *node, const struct weft_place *place)
+/*
+ * Return: shall the caller send what waited for a place? Not where somebody is
+ * at it.
+ */
+static bool take_place(struct weft_node *node, const struct weft_place *place)
 {
+	bool flush = !node->flushing && !skb_queue_empty(&node->pending);
+
 	lockdep_assert_held(&node->lock);
 	memcpy(node->mac, place->mac, sizeof(node->mac));
 	node->mac_ifindex = place->dev->ifindex;
@@ -208,9 +214,12 @@ static void take_place(struct weft_node *node, const struct weft_place *place)
 	if (node->state != WEFT_NODE_UP)
 		set_state(node, WEFT_NODE_UP);
 	arm_next(node);
+	node->flushing |= flush;
+	return flush;
 }
 
-static void take_pending(struct weft_node *node, struct sk_buff_head *pending)
+void weft_node_take_pending(struct weft_node *node,
+			    struct sk_buff_head *pending)
 {
 	lockdep_assert_held(&node->lock);
 	atomic_sub(node->nr_pending, &node->wn->nr_pending);
@@ -308,7 +317,7 @@ static bool mark_dead(struct weft_node *node, int error, enum victim victim,
 		estate->dev = node->dev;
 		memcpy(estate->mac, node->mac, sizeof(estate->mac));
 		leave_place(node);
-		take_pending(node, &estate->pending);
+		weft_node_take_pending(node, &estate->pending);
 		estate->was_armed = timer_delete(&node->timer);
 	}
 	spin_unlock(&node->lock);
@@ -383,7 +392,7 @@ static bool is_question_due(struct weft_node *node, int *error,
 		return true;
 	}
 	node->asked = 0;
-	take_pending(node, pending);
+	weft_node_take_pending(node, pending);
 	if (node->state == WEFT_NODE_ASKING)
 		*error = EHOSTUNREACH;
 	else if (node->stranger)
@@ -482,7 +491,7 @@ static void give_up_node(struct weft_node *node)
 	__skb_queue_head_init(&pending);
 	spin_lock_bh(&node->lock);
 	set_state(node, WEFT_NODE_DEAD);
-	take_pending(node, &pending);
+	weft_node_take_pending(node, &pending);
 	spin_unlock_bh(&node->lock);
 	drop_pending(node->wn, &pending);
 	weft_net_unuse_address(node->wn);
@@ -690,6 +699,7 @@ struct weft_node *weft_node_make(struct weft_net *wn,
 {
 	struct in6_addr now;
 	struct weft_node *node;
+	bool flush = false;
 	int err = -EEXIST;
 
 	*why = WEFT_STAT_drop_limit;
@@ -708,7 +718,7 @@ struct weft_node *weft_node_make(struct weft_net *wn,
 		err = insert_node(wn, node);
 	if (!err) {
 		spin_lock(&node->lock);
-		take_place(node, place);
+		flush = take_place(node, place);
 		spin_unlock(&node->lock);
 	}
 	spin_unlock_bh(&wn->nodes_lock);
@@ -716,6 +726,8 @@ struct weft_node *weft_node_make(struct weft_net *wn,
 		give_up_node(node);
 		return NULL;
 	}
+	if (flush)
+		weft_send_pending(node);
 	return node;
 }
 
@@ -769,19 +781,15 @@ bool weft_node_settle(struct weft_node *node, u64 local_id,
 		      const struct weft_place *place)
 {
 	struct weft_net *wn = node->wn;
-	struct sk_buff_head pending;
-	bool open, doubtful, settled;
+	bool open, doubtful, settled, flush = false;
 
-	__skb_queue_head_init(&pending);
 	spin_lock_bh(&wn->nodes_lock);
 	spin_lock(&node->lock);
 	open = is_open(node) && weft_link_find(wn, place->dev);
 	doubtful = open && !is_believable(node, place);
 	settled = open && !doubtful && rehash(node, local_id);
-	if (settled) {
-		take_place(node, place);
-		take_pending(node, &pending);
-	}
+	if (settled)
+		flush = take_place(node, place);
 	spin_unlock(&node->lock);
 	spin_unlock_bh(&wn->nodes_lock);
 	/* It may have moved: whoever answers then is believed. */
@@ -789,7 +797,8 @@ bool weft_node_settle(struct weft_node *node, u64 local_id,
 		weft_node_seek(node);
 	if (!settled)
 		return false;
-	weft_send_pending(node, &pending);
+	if (flush)
+		weft_send_pending(node);
 	weft_conn_node_up(node);
 	return true;
 }
@@ -798,16 +807,18 @@ bool weft_node_adopt(struct weft_node *node, u64 local_id,
 		     const struct weft_place *place)
 {
 	struct weft_net *wn = node->wn;
-	bool adopted;
+	bool adopted, flush = false;
 
 	spin_lock_bh(&wn->nodes_lock);
 	spin_lock(&node->lock);
 	adopted = node->state == WEFT_NODE_UP && !node->confirmed &&
 		  weft_link_find(wn, place->dev) && rehash(node, local_id);
 	if (adopted)
-		take_place(node, place);
+		flush = take_place(node, place);
 	spin_unlock(&node->lock);
 	spin_unlock_bh(&wn->nodes_lock);
+	if (flush)
+		weft_send_pending(node);
 	if (adopted)
 		weft_conn_node_up(node);
 	return adopted;

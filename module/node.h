@@ -97,6 +97,8 @@ struct weft_place {
  *	file has any more. None is added to a DEAD node.
  * @pending: datagrams that wait for a place, bounded by limits.pending and
  *	weft_net.nr_pending; counted in frames they are @nr_pending.
+ * @flushing: they are being sent; a datagram that comes meanwhile waits behind
+ *	them.
  * @dgram_id: of the last datagram that was sent in pieces
  * @frags: datagrams of the node that are not whole (frags.c), @nr_frags of them
  *	in @frag_bytes of memory; weft_net.frags_lock
@@ -130,6 +132,7 @@ struct weft_node {
 	bool			probing;
 	bool			warned;
 	bool			is_counted;
+	bool			flushing;
 	int			error;
 	int			ifindex;
 	struct net_device	*dev;
@@ -168,6 +171,14 @@ struct weft_node {
  */
 struct weft_node *weft_node_get(struct weft_net *wn,
 				const struct in6_addr *addr, int ifindex);
+
+/**
+ * weft_node_take_pending() - move the datagrams that wait behind @pending
+ *
+ * node->lock is held; the caller sends or frees them without it.
+ */
+void weft_node_take_pending(struct weft_node *node,
+			    struct sk_buff_head *pending);
 
 /** weft_node_find() - by address, borrowed under RCU */
 struct weft_node *weft_node_find(struct weft_net *wn,

@@ -66,8 +66,13 @@ int weft_send_bare(struct weft_node *node, struct weft_pkt *pkt);
 /** weft_send_answer() - RESET or CLOSED to a stray packet, not too often */
 void weft_send_answer(struct weft_node *node, struct weft_pkt *pkt);
 
-/** weft_send_pending() - send, or fail to, the datagrams that waited */
-void weft_send_pending(struct weft_node *node, struct sk_buff_head *pending);
+/**
+ * weft_send_pending() - send, or fail to, the datagrams that waited
+ *
+ * The caller has set node->flushing, and nobody else had: what is sent
+ * meanwhile comes behind them. No lock may be held.
+ */
+void weft_send_pending(struct weft_node *node);
 
 /**
  * weft_send_hello() - fill pkt->hello: this node, as it is on @dev, to @to

@@ -34,6 +34,12 @@ struct way {
 	u64			remote_id;
 };
 
+/*
+ * How often weft_send_pending() looks for datagrams that came behind those it
+ * has sent: what comes then may overtake the last of them.
+ */
+#define PENDING_ROUNDS	8
+
 /* What of a datagram's struct weft_pkt must be kept while it waits. */
 struct waiting {
 	u16	sport;
@@ -221,30 +227,42 @@ static void fill_way(const struct weft_node *node, struct way *way)
 
 /*
  * What becomes of a packet: a way is filled, or there is none now (a datagram
- * then waits, if it may), or never will be.
+ * then waits, if it may), or never will be. Behind others that waited and are
+ * being sent it waits as well.
  */
 enum outlook {
 	OUTLOOK_WAY,
 	OUTLOOK_WAITS,
+	OUTLOOK_BEHIND,
 	OUTLOOK_FULL,
 	OUTLOOK_NO_PLACE,
 	OUTLOOK_ASKING,
 	OUTLOOK_DEAD,
 };
 
-static enum outlook find_way(struct weft_node *node, struct way *way,
-			     struct sk_buff *skb, const struct weft_pkt *pkt)
+static bool has_place(const struct weft_node *node)
 {
+	return node->state == WEFT_NODE_UP && node->dev;
+}
+
+/* @waited: it is one of those that weft_send_pending() sends. */
+static enum outlook find_way(struct weft_node *node, struct way *way,
+			     struct sk_buff *skb, const struct weft_pkt *pkt,
+			     bool waited)
+{
+	bool waits = pkt->kind == WEFT_DGRAM && !waited && node->flushing;
+
 	lockdep_assert_held(&node->lock);
 	if (node->state == WEFT_NODE_DEAD)
 		return OUTLOOK_DEAD;
-	if (node->state == WEFT_NODE_UP && node->dev) {
+	if (has_place(node) && !waits) {
 		fill_way(node, way);
 		return OUTLOOK_WAY;
 	}
+	if (pkt->kind == WEFT_DGRAM && !queue_pending(node, skb, pkt))
+		return OUTLOOK_FULL;
 	if (pkt->kind == WEFT_DGRAM)
-		return queue_pending(node, skb, pkt) ? OUTLOOK_WAITS :
-						       OUTLOOK_FULL;
+		return has_place(node) ? OUTLOOK_BEHIND : OUTLOOK_WAITS;
 	return node->state == WEFT_NODE_UP ? OUTLOOK_NO_PLACE : OUTLOOK_ASKING;
 }
 
@@ -331,8 +349,8 @@ static int send_along(struct weft_node *node, const struct way *way,
 	return err;
 }
 
-int weft_send(struct weft_node *node, struct sk_buff *skb,
-	      struct weft_pkt *pkt, u32 mss)
+static int send_now(struct weft_node *node, struct sk_buff *skb,
+		    struct weft_pkt *pkt, u32 mss, bool waited)
 {
 	enum outlook outlook;
 	struct way way;
@@ -340,7 +358,7 @@ int weft_send(struct weft_node *node, struct sk_buff *skb,
 
 	rcu_read_lock();
 	spin_lock_bh(&node->lock);
-	outlook = find_way(node, &way, skb, pkt);
+	outlook = find_way(node, &way, skb, pkt, waited);
 	spin_unlock_bh(&node->lock);
 
 	switch (outlook) {
@@ -349,6 +367,8 @@ int weft_send(struct weft_node *node, struct sk_buff *skb,
 		break;
 	case OUTLOOK_WAITS:
 		weft_node_seek(node);
+		break;
+	case OUTLOOK_BEHIND:
 		break;
 	case OUTLOOK_FULL:
 		weft_drop(node->wn, skb, WEFT_STAT_drop_limit);
@@ -370,6 +390,12 @@ int weft_send(struct weft_node *node, struct sk_buff *skb,
 	}
 	rcu_read_unlock();
 	return err;
+}
+
+int weft_send(struct weft_node *node, struct sk_buff *skb,
+	      struct weft_pkt *pkt, u32 mss)
+{
+	return send_now(node, skb, pkt, mss, false);
 }
 
 int weft_send_bare(struct weft_node *node, struct weft_pkt *pkt)
@@ -399,22 +425,39 @@ void weft_send_probe(struct weft_node *node)
 	weft_send_bare(node, &pkt);
 }
 
-void weft_send_pending(struct weft_node *node, struct sk_buff_head *pending)
+static void send_waiting(struct weft_node *node, struct sk_buff *skb)
 {
+	const struct waiting *waiting = waiting_cb(skb);
+	struct weft_pkt pkt = {
+		.kind	= WEFT_DGRAM,
+		.sport	= waiting->sport,
+		.dport	= waiting->dport,
+		.id	= waiting->id,
+		.offset	= waiting->offset,
+		.total	= waiting->total,
+	};
+
+	if (send_now(node, skb, &pkt, U32_MAX, true))
+		weft_drop(node->wn, NULL, WEFT_STAT_drop_unreachable);
+}
+
+void weft_send_pending(struct weft_node *node)
+{
+	struct sk_buff_head pending;
+	int rounds = PENDING_ROUNDS;
 	struct sk_buff *skb;
+	bool more;
 
-	while ((skb = __skb_dequeue(pending))) {
-		const struct waiting *waiting = waiting_cb(skb);
-		struct weft_pkt pkt = {
-			.kind	= WEFT_DGRAM,
-			.sport	= waiting->sport,
-			.dport	= waiting->dport,
-			.id	= waiting->id,
-			.offset	= waiting->offset,
-			.total	= waiting->total,
-		};
+	__skb_queue_head_init(&pending);
+	do {
+		spin_lock_bh(&node->lock);
+		weft_node_take_pending(node, &pending);
+		more = !skb_queue_empty(&pending) && --rounds;
+		node->flushing = more;
+		spin_unlock_bh(&node->lock);
 
-		if (weft_send(node, skb, &pkt, U32_MAX))
-			weft_drop(node->wn, NULL, WEFT_STAT_drop_unreachable);
-	}
+		weft_fault_delay();
+		while ((skb = __skb_dequeue(&pending)))
+			send_waiting(node, skb);
+	} while (more);
 }

@@ -1,3 +1,0 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/* For kernels without this header: what it declares was here. */
-#include <linux/netdevice.h>
