@@ -16,6 +16,7 @@
 
 #define FRAMES_MAX	512
 #define DGRAM_LARGE	5000
+#define DIRTY_SKBS	128
 
 /* Of a frame that is sent, and one that came. */
 struct seen {
@@ -99,24 +100,28 @@ static const struct part {
 /* --- the two runs --- */
 
 /*
- * Freed memory of every size that a small skb may have, with @fill in it, is
- * what the kernel takes next.
+ * Freed memory of every class that a small skb's head is taken from, with @fill
+ * in it, is what the kernel takes next: more of it than a conversation needs,
+ * since the watcher keeps what it has seen.
  */
 static int dirty_heap(int fill)
 {
+	static const size_t sizes[] = { 192, 320, 640, 1600, 3600 };
 	static unsigned char bytes[4096];
-	int fds[2], i;
-	size_t len;
+	int fds[2], sent;
+	size_t i;
 
-	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds))
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds))
 		return -1;
-	memset(bytes, fill, sizeof(bytes));
-	for (len = 64; len <= sizeof(bytes); len += 64) {
-		for (i = 0; i < 8; i++)
-			if (send(fds[0], bytes, len, MSG_DONTWAIT) < 0)
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		memset(bytes, fill, sizeof(bytes));
+		for (sent = 0; sent < DIRTY_SKBS; sent++)
+			if (send(fds[0], bytes, sizes[i], MSG_DONTWAIT) < 0)
 				break;
-		while (i--)
-			recv(fds[1], bytes, sizeof(bytes), MSG_DONTWAIT);
+		if (!sent)
+			return -1;
+		while (recv(fds[1], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+			continue;
 	}
 	close(fds[0]);
 	close(fds[1]);
