@@ -599,11 +599,11 @@ int weft_connect_wait(struct socket *sock, long *timeo)
 static int wait_backlog(struct sock *sk, int seen, long *timeo)
 {
 	atomic_t *accepts = &weft_sock_net(sk)->accepts;
-
 	long before = *timeo;
 
 	if (!*timeo)
 		return -EAGAIN;
+	/* The kernel has no such wait that both a signal and a time end. */
 	*timeo = ___wait_var_event(accepts,
 				   ___wait_cond_timeout(atomic_read(accepts) !=
 							seen),
@@ -644,7 +644,7 @@ static int connect_once(struct socket *sock, const struct sockaddr_weft *to,
  * While connect() waited for room in a backlog: an attempt that failed leaves
  * nothing shut, so what is shut now ends the wait. sk owned.
  */
-static bool was_shut_down(struct socket *sock)
+static bool end_if_shut_down(struct socket *sock)
 {
 	if (!sock->sk->sk_shutdown || sock->state != SS_UNCONNECTED)
 		return false;
@@ -665,7 +665,7 @@ static int connect_stream(struct socket *sock, const struct sockaddr_weft *to,
 		int seen = atomic_read(&weft_sock_net(sk)->accepts);
 
 		lock_sock(sk);
-		err = waited && was_shut_down(sock) ? -ECONNRESET :
+		err = waited && end_if_shut_down(sock) ? -ECONNRESET :
 		      connect_once(sock, to, hold, timeo, &wake);
 		release_sock(sk);
 		if (err != -EAGAIN)

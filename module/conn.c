@@ -226,7 +226,7 @@ static void free_conn(struct weft_conn *conn)
 }
 
 /* A flow that the peer opens is begun once, whatever comes twice. */
-static bool may_begin(struct weft_conn *conn)
+static bool begin_once(struct weft_conn *conn)
 {
 	struct weft_marks *marks = &conn->node->theirs;
 
@@ -256,7 +256,7 @@ static int link_conn(struct weft_conn *conn)
 	if (node->state == WEFT_NODE_DEAD) {
 		/* Died since it was looked up: the caller asks anew. */
 		err = -ESTALE;
-	} else if (!may_begin(conn)) {
+	} else if (!begin_once(conn)) {
 		err = -EEXIST;
 	} else {
 		list_add_tail(&conn->node_link, &node->flows);
@@ -591,7 +591,7 @@ static void dress(struct sock *sk, struct sk_buff *skb,
 }
 
 /* Send a packet of weft_engine_next(), which is void afterwards. */
-static void transmit(struct sock *sk, struct weft_pkt *pkt, u64 now)
+static void send_packet(struct sock *sk, struct weft_pkt *pkt, u64 now)
 {
 	struct weft_conn *conn = conn_of(sk);
 	struct sk_buff *skb;
@@ -599,7 +599,7 @@ static void transmit(struct sock *sk, struct weft_pkt *pkt, u64 now)
 
 	skb = make_packet(sk, pkt, &plen);
 	if (!skb) {
-		weft_count(conn->node->wn, WEFT_STAT_drop_memory, 1);
+		weft_drop(conn->node->wn, NULL, WEFT_STAT_drop_memory);
 		weft_engine_sent(&conn->engine, pkt, 0, now);
 		return;
 	}
@@ -622,7 +622,7 @@ static void fire_at(struct weft_conn *conn, u64 at)
 }
 
 /* One that fires too early is asked again; that is cheaper. */
-static void arm_timer(struct weft_conn *conn, u64 now)
+static void arm_engine_timer(struct weft_conn *conn, u64 now)
 {
 	u64 at;
 
@@ -669,7 +669,7 @@ static void send_all(struct sock *sk, u64 now)
 		grow_arrays(conn);
 		if (!weft_engine_next(&conn->engine, now, &pkt))
 			break;
-		transmit(sk, &pkt, now);
+		send_packet(sk, &pkt, now);
 	} while (!weft_engine_is_idle(&conn->engine));
 	if (conn->engine.retransmitted != retransmitted)
 		weft_count(conn->node->wn, WEFT_STAT_out_retransmits, 1);
@@ -678,7 +678,7 @@ static void send_all(struct sock *sk, u64 now)
 static void push(struct sock *sk, u64 now)
 {
 	send_all(sk, now);
-	arm_timer(conn_of(sk), now);
+	arm_engine_timer(conn_of(sk), now);
 }
 
 void weft_conn_push(struct sock *sk)
@@ -704,7 +704,7 @@ static bool holds_small(struct weft_conn *conn, u64 now)
 {
 	if (!weft_gather_holds(&conn->gather, now))
 		return false;
-	/* Not arm_timer(), to which so short a time is nothing. */
+	/* Not arm_engine_timer(), to which so short a time is nothing. */
 	fire_at(conn, conn->gather.end);
 	return true;
 }
@@ -746,7 +746,7 @@ static void queue_skb(struct sock *sk, struct sk_buff *skb)
 	sk_mem_charge(sk, skb->truesize);
 }
 
-static int queue_pieces(struct sock *sk, struct weft_pieces *pieces)
+static int queue_wire_pieces(struct sock *sk, struct weft_pieces *pieces)
 {
 	struct sk_buff *tail = skb_peek_tail(&sk->sk_write_queue);
 	u32 len = pieces->len;
@@ -766,7 +766,7 @@ static int queue_pieces(struct sock *sk, struct weft_pieces *pieces)
 	return 0;
 }
 
-static int queue_list(struct sock *sk, struct sk_buff_head *list)
+static int queue_wire_list(struct sock *sk, struct sk_buff_head *list)
 {
 	struct sk_buff *skb;
 	u32 truesize = 0;
@@ -785,8 +785,8 @@ int weft_conn_queue(struct sock *sk, struct weft_pieces *pieces,
 {
 	int err;
 
-	err = skb_queue_empty(list) ? queue_pieces(sk, pieces) :
-				      queue_list(sk, list);
+	err = skb_queue_empty(list) ? queue_wire_pieces(sk, pieces) :
+				      queue_wire_list(sk, list);
 	weft_pieces_drop(pieces);
 	__skb_queue_purge(list);
 	return err;
@@ -977,7 +977,7 @@ static bool deliver_one(struct sock *sk, struct sk_buff *skb)
 	if (!ok) {
 		/* What no reader can make sense of is not shown to one. */
 		weft_rmem_uncharge(sk, skb->truesize);
-		kfree_skb(skb);
+		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_field);
 		return false;
 	}
 	append(sk, skb, partial, records);
@@ -1161,7 +1161,7 @@ static void obey(struct sock *sk, u32 todo, u64 now)
 		die(sk);
 	else if (todo & WEFT_DO_DONE)
 		forget(sk, WEFT_MARK_CLOSED);
-	arm_timer(conn_of(sk), now);
+	arm_engine_timer(conn_of(sk), now);
 	/* Whoever lingers until the peer has it all. */
 	if (todo & WEFT_DO_FREE && weft_conn_is_sent(sk) &&
 	    !sock_flag(sk, SOCK_DEAD))
@@ -1187,7 +1187,7 @@ static void obey_payload(struct sock *sk, struct sk_buff *skb,
 			 const struct weft_pkt *pkt, u32 *todo, u64 now)
 {
 	if (*todo & WEFT_DO_STORE && is_unwanted(sk)) {
-		kfree_skb(skb);
+		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_state);
 		/* Our end first, if it could not go before: as TCP's FIN. */
 		send_all(sk, now);
 		*todo |= weft_engine_abort(&conn_of(sk)->engine, ECONNRESET);
@@ -1250,7 +1250,7 @@ static bool is_welcome(struct sock *sk, const struct sk_buff *skb,
 		return false;
 	if (can_keep(sk, skb, pkt))
 		return true;
-	weft_count(weft_sock_net(sk), WEFT_STAT_drop_rcvbuf, 1);
+	weft_drop(weft_sock_net(sk), NULL, WEFT_STAT_drop_rcvbuf);
 	return false;
 }
 
@@ -1442,7 +1442,7 @@ static void tick(struct sock *sk)
 	if (now >= weft_engine_deadline(&conn->engine))
 		obey(sk, weft_engine_tick(&conn->engine, now), now);
 	else
-		arm_timer(conn, now);
+		arm_engine_timer(conn, now);
 }
 
 static void node_is_up(struct sock *sk)

@@ -100,12 +100,11 @@ static void queue_dgram(struct sock *sk, struct sk_buff *skb)
 }
 
 static void name_sender(struct sk_buff *skb, const struct in6_addr *from,
-			u16 port, u32 scope)
+			u16 port)
 {
 	*weft_dgram_cb(skb) = (struct weft_dgram_cb){
 		.from = *from,
 		.port = port,
-		.scope = scope,
 	};
 }
 
@@ -135,9 +134,9 @@ static void was_not_taken(struct sock *sk)
 }
 
 /* Nobody on this node has the port. */
-static void nobody_is_there(struct sock *sk)
+static void nobody_is_there(struct sock *sk, struct sk_buff *skb)
 {
-	weft_drop(weft_sock_net(sk), NULL, WEFT_STAT_drop_port);
+	weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_port);
 	was_not_taken(sk);
 }
 
@@ -177,7 +176,7 @@ void weft_dgram_receive(struct weft_node *node, struct sk_buff *skb,
 			const struct weft_pkt *pkt)
 {
 	struct in6_addr self = weft_net_address(node->wn);
-	u32 scope = skb->dev->ifindex;
+	int ifindex = skb->dev->ifindex;
 	struct sock *sk;
 
 	if (pkt->kind == WEFT_RESET) {
@@ -185,7 +184,7 @@ void weft_dgram_receive(struct weft_node *node, struct sk_buff *skb,
 		return;
 	}
 	sk = weft_port_lookup(node->wn, true, &self, pkt->dport, &node->addr,
-			      pkt->sport, scope);
+			      pkt->sport, ifindex);
 	if (!sk) {
 		/* Once for all of its pieces. */
 		if (!pkt->offset)
@@ -195,7 +194,7 @@ void weft_dgram_receive(struct weft_node *node, struct sk_buff *skb,
 	}
 	skb = take_payload(node, skb, pkt);
 	if (skb) {
-		name_sender(skb, &node->addr, pkt->sport, 0);
+		name_sender(skb, &node->addr, pkt->sport);
 		queue_dgram(sk, skb);
 	}
 	sock_put(sk);
@@ -300,7 +299,7 @@ static struct in6_addr local_name(const struct sock *sk, const struct target *to
  * Is what find_peer() knew still so? A socket that was bound to a device since
  * gets nothing over this road. RCU.
  */
-static bool is_known(const struct target *to, u64 version)
+static bool is_known_target(const struct target *to, u64 version)
 {
 	return to->found && to->found_at == version &&
 	       !READ_ONCE(to->found->sk_bound_dev_if);
@@ -332,7 +331,7 @@ static struct sock *find_receiver(struct sock *sk, const struct target *to)
 	struct in6_addr from;
 	struct sock *peer;
 
-	if (is_known(to, version))
+	if (is_known_target(to, version))
 		return to->found;
 	from = local_name(sk, to);
 	peer = weft_port_find(wn, true, &to->node, to->port, &from,
@@ -348,7 +347,7 @@ static void name_local(struct sock *sk, struct sock *peer,
 {
 	struct in6_addr from = local_name(sk, to);
 
-	name_sender(skb, &from, weft_sk(sk)->port, 0);
+	name_sender(skb, &from, weft_sk(sk)->port);
 	weft_dgram_cb(skb)->paged = paged;
 	if (sock_flag(peer, SOCK_RCVTSTAMP))
 		__net_timestamp(skb);
@@ -400,7 +399,7 @@ static int queue_filtered(struct local *l, struct sock *peer)
 }
 
 /* All under one hold of the lock; -EAGAIN when it takes a spare skb. RCU. */
-static int queue_pieces(struct local *l, struct sock *peer)
+static int queue_dgram_pieces(struct local *l, struct sock *peer)
 {
 	struct sk_buff_head *q = &peer->sk_receive_queue;
 	struct sk_buff *skb;
@@ -431,9 +430,9 @@ static int offer(struct local *l)
 	rcu_read_lock();
 	peer = find_receiver(l->sk, l->to);
 	if (peer)
-		err = queue_pieces(l, peer);
+		err = queue_dgram_pieces(l, peer);
 	else
-		nobody_is_there(l->sk);
+		nobody_is_there(l->sk, NULL);
 	rcu_read_unlock();
 	return err;
 }
@@ -496,8 +495,7 @@ static int send_local(struct sock *sk, struct msghdr *msg, size_t len,
 		name_local(sk, peer, to, skb, false);
 		queue_dgram(peer, skb);
 	} else {
-		nobody_is_there(sk);
-		kfree_skb(skb);
+		nobody_is_there(sk, skb);
 	}
 	rcu_read_unlock();
 	return 0;
@@ -746,7 +744,7 @@ int weft_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		if (msg->msg_name)
 			msg->msg_namelen = weft_addr_fill(sk, msg->msg_name,
 							  &cb->from, cb->port,
-							  cb->scope);
+							  0);
 		err = flags & MSG_TRUNC ? skb->len : n;
 	}
 	if (flags & MSG_PEEK)

@@ -161,7 +161,7 @@ void weft_listen_changed(const struct sock *listener)
 	wake_up_var(changes);
 }
 
-/* A listener that takes this OPEN, with a reference; NULL: answer @reason. */
+/* A listener that takes this OPEN, with a reference, or NULL. */
 static struct sock *find_listener(struct weft_node *node, struct sk_buff *skb,
 				  const struct weft_pkt *pkt)
 {

@@ -216,8 +216,8 @@ int weft_local_queue(struct sock *sk, struct weft_pieces *pieces, bool *tell)
 	return err;
 }
 
-static int queue_list(struct sock *sk, struct sock *peer,
-		      struct sk_buff_head *list, u32 len)
+static int queue_to_peer(struct sock *sk, struct sock *peer,
+			 struct sk_buff_head *list, u32 len)
 {
 	struct sk_buff *skb;
 	u32 truesize = 0;
@@ -244,7 +244,7 @@ int weft_local_queue_list(struct sock *sk, struct sk_buff_head *list)
 		len += skb->len;
 	spin_lock_bh(&q->lock);
 	if (!weft_sk(peer)->rx_dead)
-		err = queue_list(sk, peer, list, len);
+		err = queue_to_peer(sk, peer, list, len);
 	spin_unlock_bh(&q->lock);
 	if (!err)
 		weft_count(weft_sock_net(sk), WEFT_STAT_local_bytes, len);

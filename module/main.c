@@ -113,24 +113,18 @@ static int __init weft_init(void)
 	err = weft_net_init();
 	if (err)
 		goto err_af;
-	err = weft_offload_init();
-	if (err)
-		goto err_net;
-	err = weft_receive_init();
-	if (err)
-		goto err_offload;
+	weft_offload_init();
+	weft_receive_init();
 	err = register_family();
 	if (err)
-		goto err_receive;
+		goto err_family;
 	weft_fault_init();
 	say_hello();
 	return 0;
 
-err_receive:
+err_family:
 	weft_receive_exit();
-err_offload:
 	weft_offload_exit();
-err_net:
 	weft_net_exit();
 err_af:
 	weft_af_exit();

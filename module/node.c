@@ -383,8 +383,8 @@ bool weft_node_forget(struct weft_node *node)
  * The next question of an open one is due. Returns true when it shall be sent;
  * else nobody answered, and *@error is set when that is the node's end.
  */
-static bool is_question_due(struct weft_node *node, int *error,
-			    struct sk_buff_head *pending)
+static bool take_next_question(struct weft_node *node, int *error,
+			       struct sk_buff_head *pending)
 {
 	lockdep_assert_held(&node->lock);
 	if (node->asked < ARRAY_SIZE(ask_ms) - 1) {
@@ -437,7 +437,7 @@ static void timer_expired(struct timer_list *timer)
 		if (is_probe_over(node))
 			error = ETIMEDOUT;
 		else if (node->asked)
-			ask = is_question_due(node, &error, &pending);
+			ask = take_next_question(node, &error, &pending);
 		else if (node->probing)
 			probe = true;
 		else

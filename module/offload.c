@@ -74,11 +74,10 @@ static struct packet_offload offload __read_mostly = {
 	},
 };
 
-int weft_offload_init(void)
+void weft_offload_init(void)
 {
 	offload.type = cpu_to_be16(weft_ethertype);
 	dev_add_offload(&offload);
-	return 0;
 }
 
 void weft_offload_exit(void)

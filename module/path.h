@@ -33,15 +33,16 @@ static inline __sum16 weft_path_sum(const struct sk_buff *skb)
  * @skb: payload alone (linear or frags), WEFT_HEADROOM in front; consumed
  * @pkt: all but version, session, number, plen, hlen and the introduction,
  *	which are filled here
- * @mss: payload of one segment; an skb with more payload than this leaves as
- *	a super-packet (DATA only)
+ * @mss: payload of one segment of DATA; of a DGRAM it is what the path takes.
+ *	An skb with more payload than this leaves as a super-packet
  *
  * Counts what leaves: out_packets and out_bytes.
  *
  * BH or process context; no lock but a socket's ownership may be held.
  *
- * Return: 0 or negative errno (-EMSGSIZE, -ENETDOWN, -EHOSTUNREACH); a queue
- * that dropped it is 0, as loss on the way is.
+ * Return: 0 or negative errno (-EMSGSIZE, -ENETDOWN, -EHOSTUNREACH; of a DEAD
+ * node what it died of). A queue that dropped it is 0, as loss on the way is, and
+ * so is a node that was idle and forgotten.
  */
 int weft_send(struct weft_node *node, struct sk_buff *skb,
 	      struct weft_pkt *pkt, u32 mss);
@@ -75,17 +76,17 @@ void weft_send_answer(struct weft_node *node, struct weft_pkt *pkt);
 void weft_send_pending(struct weft_node *node);
 
 /**
- * weft_send_hello() - fill pkt->hello: this node, as it is on @dev, to @to
+ * weft_hello_fill() - fill pkt->hello: this node, as it is on @dev, to @to
  * @id: our id of the session
  */
-void weft_send_hello(const struct net_device *dev, const struct in6_addr *to,
+void weft_hello_fill(const struct net_device *dev, const struct in6_addr *to,
 		     u64 id, struct weft_pkt *pkt);
 
 /** weft_send_probe() - may the path be used? any answer will do */
 void weft_send_probe(struct weft_node *node);
 
 /* receive.c */
-int weft_receive_init(void);	/* dev_add_pack */
+void weft_receive_init(void);	/* dev_add_pack */
 void weft_receive_exit(void);
 
 /**
@@ -100,7 +101,7 @@ void weft_receive_exit(void);
 bool weft_receive_parse(struct sk_buff *skb, struct weft_pkt *pkt);
 
 /* offload.c */
-int weft_offload_init(void);
+void weft_offload_init(void);
 void weft_offload_exit(void);
 
 /* Upcalls of receive.c and node.c; conn.c and dgram.c have them. BH, RCU. */

@@ -21,7 +21,7 @@
 #define PAUSE_LAST	16384
 
 /* Sleeps are counted in the reader's context; two readers may miscount. */
-static bool is_due(struct weft_sock *wsk)
+static bool count_sleep(struct weft_sock *wsk)
 {
 	u16 in = READ_ONCE(wsk->pause_in);
 
@@ -44,7 +44,7 @@ bool weft_pause_begin(struct sock *sk)
 
 	/* A poller hears of each append, and so do those who sleep beside it. */
 	if (wsk->road == WEFT_ROAD_WIRE || READ_ONCE(wsk->polled) ||
-	    !is_due(wsk))
+	    !count_sleep(wsk))
 		return false;
 	WRITE_ONCE(wsk->pause_from, READ_ONCE(wsk->rx_records));
 	WRITE_ONCE(wsk->rx_seldom, true);

@@ -100,7 +100,7 @@ static void detach(struct weft_pool *pool)
 /* --- idle pools --- */
 
 /* True when it is out of use and detached. */
-static bool is_over(struct weft_pool *pool)
+static bool detach_if_idle(struct weft_pool *pool)
 {
 	bool over;
 
@@ -122,7 +122,7 @@ static void sort_some(struct weft_net *wn, struct list_head *seen,
 
 	while (n-- && !list_empty(seen)) {
 		pool = list_first_entry(seen, struct weft_pool, link);
-		list_move_tail(&pool->link, is_over(pool) ? over : &wn->pools);
+		list_move_tail(&pool->link, detach_if_idle(pool) ? over : &wn->pools);
 	}
 }
 

@@ -120,8 +120,7 @@ static int insert_port(struct weft_net *wn, struct sock *sk,
 	/* Pairs with prepare() of dgram.c: then the name is there to be read. */
 	smp_store_release(&wsk->hashed, true);
 	count_bound(wn, port, 1);
-	atomic_inc(&wn->address_users);
-	smp_mb__after_atomic();	/* before weft_bind() looks at the address */
+	weft_net_use_address(wn);
 	return 0;
 }
 
@@ -175,7 +174,7 @@ void weft_port_unbind(struct sock *sk)
 	if (weft_is_dgram(sk))
 		weft_port_changed(wn);
 	wsk->hashed = false;
-	atomic_dec(&wn->address_users);
+	weft_net_unuse_address(wn);
 }
 
 u16 weft_port_name(struct weft_net *wn)

@@ -197,11 +197,10 @@ static struct packet_type packets __read_mostly = {
 	.func	= receive_frame,
 };
 
-int weft_receive_init(void)
+void weft_receive_init(void)
 {
 	packets.type = cpu_to_be16(weft_ethertype);
 	dev_add_pack(&packets);
-	return 0;
 }
 
 void weft_receive_exit(void)

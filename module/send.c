@@ -140,7 +140,7 @@ static int transmit(struct weft_net *wn, struct sk_buff *skb,
 	return err == -ENETDOWN ? err : 0;
 }
 
-void weft_send_hello(const struct net_device *dev, const struct in6_addr *to,
+void weft_hello_fill(const struct net_device *dev, const struct in6_addr *to,
 		     u64 id, struct weft_pkt *pkt)
 {
 	struct in6_addr own = weft_net_address(weft_net(dev_net(dev)));
@@ -270,7 +270,7 @@ static void introduce(struct weft_node *node, const struct way *way,
 		      struct weft_pkt *pkt)
 {
 	pkt->flags |= WEFT_F_INTRO;
-	weft_send_hello(way->dev, &node->addr, way->local_id, pkt);
+	weft_hello_fill(way->dev, &node->addr, way->local_id, pkt);
 }
 
 static void number_packet(struct weft_node *node, const struct way *way,

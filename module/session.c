@@ -111,7 +111,7 @@ static void ask_for(struct weft_net *wn, const struct in6_addr *addr, u64 id,
 		if (ifindex ? index != ifindex :
 			      link->dev->type == ARPHRD_LOOPBACK)
 			continue;
-		weft_send_hello(link->dev, addr, id, &pkt);
+		weft_hello_fill(link->dev, addr, id, &pkt);
 		weft_send_frame(link->dev, group_mac, &pkt);
 	}
 	rcu_read_unlock();
@@ -169,7 +169,7 @@ static enum weft_stat answer_who(struct weft_net *wn, const struct sk_buff *skb,
 		return WEFT_STAT_drop_hello;
 	if (!is_allowed(&wn->rate_who, skb))
 		return WEFT_STAT_drop_rate;
-	weft_send_hello(skb->dev, &from, answer_id(wn, &own, hello), &answer);
+	weft_hello_fill(skb->dev, &from, answer_id(wn, &own, hello), &answer);
 	weft_send_reply(wn, skb, &answer);
 	return WEFT_STATS;
 }
@@ -202,7 +202,7 @@ static bool ends_trial(struct weft_net *wn, const struct weft_pkt *pkt)
 }
 
 /* Is this the peer that we have a session with? It is not, if it was reborn. */
-static bool is_same_session(struct weft_node *node, u64 remote_id)
+static bool hear_answerer(struct weft_node *node, u64 remote_id)
 {
 	bool same;
 
@@ -227,7 +227,7 @@ static enum weft_stat take_answer(struct weft_net *wn, struct sk_buff *skb,
 	if (!node)
 		return ends_trial(wn, pkt) ? WEFT_STATS : WEFT_STAT_drop_hello;
 	if (memcmp(pkt->hello.from, &node->addr, sizeof(node->addr)) ||
-	    !is_same_session(node, pkt->hello.session))
+	    !hear_answerer(node, pkt->hello.session))
 		return WEFT_STAT_drop_hello;
 	fill_place(&place, skb, &pkt->hello);
 	if (!place.version) {
@@ -322,7 +322,7 @@ static bool is_theirs_to_keep(const struct in6_addr *own,
  * Return: whether the introduction is the node's. Else it was forgotten, or is
  * DEAD, or its place is being probed, or it will learn that our session counts.
  */
-static bool is_known(struct weft_node *node, const struct sk_buff *skb,
+static bool recognise(struct weft_node *node, const struct sk_buff *skb,
 		     const struct weft_pkt *pkt, const struct in6_addr *own,
 		     const struct weft_place *place)
 {
@@ -359,7 +359,7 @@ static struct weft_node *meet(struct weft_net *wn, const struct sk_buff *skb,
 	if (!place.version || place.version != pkt->version)
 		return NULL;
 	if (node) {
-		if (is_known(node, skb, pkt, own, &place)) {
+		if (recognise(node, skb, pkt, own, &place)) {
 			if (pkt->session != READ_ONCE(node->local_id))
 				weft_node_by_other_name(node, pkt->session);
 			return node;

@@ -244,7 +244,6 @@ struct weft_cb {
 /* skb->cb of a received datagram. */
 struct weft_dgram_cb {
 	struct in6_addr	from;
-	u32		scope;
 	u16		port;
 	bool		paged;		/* of this node, in pages of ours alone */
 };
@@ -295,7 +294,6 @@ static inline void weft_rmem_uncharge_some(struct sock *sk, u32 size)
 
 /**
  * weft_addr_read() - a user's address
- * @min: bytes that must be there
  *
  * Return: 0, -EINVAL (short, reserved not 0), -EAFNOSUPPORT.
  */

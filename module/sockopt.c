@@ -110,12 +110,12 @@ static int set_user_timeout(struct sock *sk, int value)
 			INT_MAX);
 }
 
-/* As TCP: what is held back leaves, for a cork's sake as well. */
 static u32 get_nodelay(struct sock *sk)
 {
 	return weft_sk(sk)->nodelay;
 }
 
+/* As TCP: what is held back leaves, for a cork's sake as well. */
 static int set_nodelay(struct sock *sk, int value)
 {
 	weft_sk(sk)->nodelay = value;

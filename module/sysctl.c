@@ -114,7 +114,7 @@ static int do_available(WEFT_CTL_CONST struct ctl_table *table, int write,
 	return proc_dostring(&line, write, buffer, lenp, ppos);
 }
 
-/* Data of all but the last is set per namespace; that is the machine's. */
+/* Data of the first three are the namespace's; of the others the machine's. */
 enum { CTL_NODE, CTL_DEVICES, CTL_CONGESTION, CTL_AVAILABLE, CTL_MEM };
 
 static const struct ctl_table template[] = {

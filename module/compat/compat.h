@@ -7,12 +7,10 @@
  * As written for the newest kernel; nothing to do:
  *	struct sockaddr_unsized * in proto_ops.bind and .connect (6.19)
  *	hrtimer_setup(timer, function, clock, mode) (6.13)
- *	timer_container_of(var, timer, field) (6.16), timer_delete(), timer_delete_sync(),
- *	timer_shutdown_sync()
+ *	timer_delete(), timer_shutdown_sync()
  *	skb_set_delivery_time(skb, time, SKB_CLOCK_MONOTONIC) (6.12)
- *	get_random_u32_below(), sk_wake_async_rcu(), skb_frag_fill_page_desc()
- *	#include <linux/unaligned.h> (6.12), <net/gso.h> (6.5), <net/rps.h> (6.9),
- *	<net/proto_memory.h> (6.10)
+ *	get_random_u32_below()
+ *	#include <linux/unaligned.h> (6.12), <net/gso.h> (6.5), <net/proto_memory.h> (6.10)
  *
  * With a word from here:
  *
@@ -101,14 +99,8 @@ do {									\
 } while (0)
 #endif
 
-#ifndef WEFT_HAVE_TIMER_CONTAINER_OF
-#define timer_container_of(var, timer, field) \
-	container_of(timer, typeof(*(var)), field)
-#endif
-
 #ifndef WEFT_HAVE_TIMER_DELETE
 #define timer_delete(timer)		del_timer(timer)
-#define timer_delete_sync(timer)	del_timer_sync(timer)
 #endif
 
 #ifndef WEFT_HAVE_TIMER_SHUTDOWN_SYNC
@@ -142,21 +134,6 @@ do {									\
 
 #ifndef WEFT_HAVE_GET_RANDOM_U32_BELOW
 #define get_random_u32_below(ceil)	prandom_u32_max(ceil)
-#endif
-
-#ifndef WEFT_HAVE_SK_WAKE_ASYNC_RCU
-#define sk_wake_async_rcu(sk, how, band)	sk_wake_async(sk, how, band)
-#endif
-
-#ifndef WEFT_HAVE_SKB_FRAG_FILL_PAGE_DESC
-#define skb_frag_fill_page_desc(frag, page, off, size)			\
-do {									\
-	skb_frag_t *frag_ = (frag);					\
-									\
-	__skb_frag_set_page(frag_, page);				\
-	skb_frag_off_set(frag_, off);					\
-	skb_frag_size_set(frag_, size);					\
-} while (0)
 #endif
 
 /*

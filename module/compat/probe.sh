@@ -16,18 +16,15 @@ PROTO_ACCEPT_ARG: net/sock.h | struct proto_accept_arg a = { .flags = 0, .kern =
 PROTO_IOCTL_KARG: net/sock.h | extern int f(struct sock *, int, int *); struct proto p = { .ioctl = f }; (void)p;
 SOCKADDR_UNSIZED: linux/net.h net/sock.h | extern int f(struct socket *, struct sockaddr_unsized *, int); struct proto_ops o = { .bind = f }; (void)o;
 HRTIMER_SETUP: linux/hrtimer.h | extern enum hrtimer_restart f(struct hrtimer *); struct hrtimer t; hrtimer_setup(&t, f, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
-TIMER_CONTAINER_OF: linux/timer.h | struct s { struct timer_list t; } x, *p = timer_container_of(p, &x.t, t); (void)p;
-TIMER_DELETE: linux/timer.h | struct timer_list t; timer_delete(&t); timer_delete_sync(&t);
+TIMER_DELETE: linux/timer.h | struct timer_list t; timer_delete(&t);
 TIMER_SHUTDOWN_SYNC: linux/timer.h | struct timer_list t; timer_shutdown_sync(&t);
 CTL_TABLE_CONST: linux/sysctl.h | extern int f(const struct ctl_table *, int, void *, size_t *, loff_t *); struct ctl_table t = { .proc_handler = f }; (void)t;
 REGISTER_NET_SYSCTL_SZ: linux/sysctl.h net/net_namespace.h | static struct ctl_table t[1]; (void)register_net_sysctl_sz(&init_net, "x", t, 1);
 SKB_CLOCK: linux/skbuff.h | struct sk_buff *s = NULL; skb_set_delivery_time(s, 0, SKB_CLOCK_MONOTONIC);
 GET_RANDOM_U32_BELOW: linux/random.h | (void)get_random_u32_below(5);
-SK_WAKE_ASYNC_RCU: net/sock.h | struct sock *sk = NULL; sk_wake_async_rcu(sk, 0, 0);
 NET_PASSIVE_INC: net/net_namespace.h | net_passive_inc(&init_net);
 NETNS_TRACKER_ALLOC_REFCNT: net/net_namespace.h | netns_tracker t; __netns_tracker_alloc(&init_net, &t, false, GFP_KERNEL);
 ITER_PIPE: linux/uio.h | struct iov_iter *i = NULL; (void)iov_iter_is_pipe(i);
-SKB_FRAG_FILL_PAGE_DESC: linux/skbuff.h | skb_frag_t f; skb_frag_fill_page_desc(&f, NULL, 0, 1);
 EOF
 }
 
