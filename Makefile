@@ -2,23 +2,28 @@
 # weft, an out-of-tree kernel module.
 #
 #   make               build/KERNEL/weft.ko for the running kernel, or KDIR=/path/to/headers
-#   make check         every test there is; ends with `N passed, N failed, N skipped`
 #   make demo          watch two hosts talk, in a virtual machine
-#   make unit          proto/ and its tests in user space
-#   make fuzz          fuzz proto/ in user space; FUZZ_RUNS= TARGETS= choose, see tools/fuzz
-#   make kunit         the same as a KUnit module under User-Mode Linux
-#   make kselftest     socket tests in virtual machines; KERNELS="VERSION..." TESTS= ROADS= choose
-#   make bench         the scoreboard, side by side with every peer; tools/bench tells the choices
-#   make debug         the same on a kernel with KASAN, lockdep, kmemleak and more (built once)
-#   make faults        no memory, at every place, on that kernel
-#   make oracle        does what judges a run in a virtual machine turn it red?
-#   make soak          the long forms of some of them, for hours; SOAK= chooses, see tools/soak
-#   make netbench      weft beside TCP on bad networks; NETBENCH_CASES= NETBENCH_RUNS= see tools/netbench
-#   make planted       plant each classic bug in a copy of the tree: a test has to see it; see tools/planted
-#   make coverage      lines and branches that the tests run, as HTML in build/coverage; see tools/coverage
-#   make model         every order of events of a flow, with Spin
+#   make check         every test there is; ends with `N passed, N failed, N skipped`
+#
+# Parts of it:
 #   make layers        the include order and the length of functions
+#   make unit          proto/ and its tests in user space; RUNS= is how many random networks
+#   make fuzz          fuzz proto/ in user space; FUZZ_RUNS= TARGETS= choose, see tools/fuzz
 #   make lint          sparse, W=1 and shellcheck; LINT_DEEP=1 for checkpatch, coccinelle and clang
+#   make kunit         the tests of proto/ as a KUnit module under User-Mode Linux
+#   make kselftest     socket tests in virtual machines; KERNELS="VERSION..." TESTS= ROADS= choose
+#   make faults        no memory, at every place, on the debug kernel
+#
+# And what it leaves out:
+#   make debug         the socket tests on a kernel with KASAN, lockdep, kmemleak and more (built once)
+#   make soak          the long forms of some of them, for hours; SOAK= chooses, see tools/soak
+#   make planted       plant each classic bug in a copy of the tree: a test has to see it; see tools/planted
+#   make oracle        does what judges a run in a virtual machine turn it red?
+#   make model         every order of events of a flow, with Spin
+#   make coverage      lines and branches that the tests run, as HTML in build/coverage; see tools/coverage
+#   make bench         the scoreboard, side by side with every peer; tools/bench tells the choices
+#   make netbench      weft beside TCP on bad networks; NETBENCH_CASES= NETBENCH_RUNS= see tools/netbench
+#
 #   make clean
 #
 # WEFT_CFLAGS=-D... goes to the compiler; OUT= builds somewhere else than build/KERNEL.
