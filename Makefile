@@ -44,10 +44,13 @@ KBUILD = +$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shel
 module: kdir
 	@tools/link-tree $(OUT)
 	$(KBUILD) M=$(OUT) modules
+	@echo "built $(patsubst $(CURDIR)/%,%,$(OUT))/$(if $(WEFT_KUNIT),module/tests/weft_kunit.ko,weft.ko)"
 
 kdir:
 	@test -n "$(KVER)" || { echo "make: no kernel headers in '$(KDIR)'. \
 	Install them (\`sudo tools/setup\` does), or give KDIR=/path/to/headers." >&2; exit 1; }
+	@test "$(origin KDIR)" != file || test "$(KDIR)" = "/lib/modules/$$(uname -r)/build" || \
+	echo "make: there are no headers of the running kernel, $$(uname -r): building for $(KVER) instead" >&2
 
 check:
 	@tools/check
