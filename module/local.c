@@ -90,6 +90,7 @@ int weft_local_connect(struct sock *sk, const struct in6_addr *to, u16 port,
 	 * pool, in whose place a former listener has its list.
 	 */
 	weft_sk(sk)->pool = NULL;
+	weft_sk(sk)->had_pool = false;
 	take_peer(child, sk);
 	sock_hold(child);
 	err = weft_listen_add(listener, child);

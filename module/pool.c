@@ -14,6 +14,7 @@
 #include <net/proto_memory.h>
 #include <net/sock.h>
 
+#include "fault.h"
 #include "pool.h"
 #include "sock.h"
 
@@ -107,8 +108,10 @@ static bool detach_if_idle(struct weft_pool *pool)
 	spin_lock(queue_lock(pool->sk));
 	over = !pool->used;
 	pool->used = false;
-	if (over)
+	if (over) {
 		detach(pool);
+		weft_fault_delay();
+	}
 	spin_unlock(queue_lock(pool->sk));
 	return over;
 }
@@ -122,7 +125,8 @@ static void sort_some(struct weft_net *wn, struct list_head *seen,
 
 	while (n-- && !list_empty(seen)) {
 		pool = list_first_entry(seen, struct weft_pool, link);
-		list_move_tail(&pool->link, detach_if_idle(pool) ? over : &wn->pools);
+		list_move_tail(&pool->link,
+			       detach_if_idle(pool) ? over : &wn->pools);
 	}
 }
 
@@ -176,6 +180,7 @@ static struct weft_pool *install(struct sock *sk, struct weft_pool *pool)
 	swap(weft_sk(sk)->pool, pool);
 	if (pool)
 		swap(weft_sk(sk)->pool, pool);
+	WRITE_ONCE(weft_sk(sk)->had_pool, true);
 	spin_unlock(queue_lock(sk));
 	return pool;
 }
@@ -211,8 +216,13 @@ void weft_pool_end(struct sock *sk)
 	struct weft_pool *pool;
 
 	/* A listener has its children there. */
-	if ((weft_sk(sk)->road != WEFT_ROAD_LOCAL && !weft_is_dgram(sk)) ||
-	    !READ_ONCE(weft_sk(sk)->pool))
+	if (weft_sk(sk)->road != WEFT_ROAD_LOCAL && !weft_is_dgram(sk))
+		return;
+	/*
+	 * Who has taken the pool from the socket still works on that, in a hold
+	 * of both locks: that there is none now does not say that it is over.
+	 */
+	if (!READ_ONCE(weft_sk(sk)->had_pool))
 		return;
 	spin_lock_bh(&wn->pools_lock);
 	spin_lock(queue_lock(sk));

@@ -120,6 +120,9 @@ struct weft_keep_opts {
  *	without bytes and without a charge; taken and left by xchg()
  * @pool: LOCAL and DGRAM: recycled pages and skbs for the peer to use, or NULL; Queue
  *
+ * @had_pool: there was one, and who gives it back may still be at it: see
+ *	weft_pool_end(); Queue
+ *
  * @accept_q: LISTEN: children not accepted yet, each with a reference; Queue.
  *	In the place of @pool, so each is looked at in its own state only
  */
@@ -181,7 +184,10 @@ struct weft_sock {
 
 	union {
 		struct list_head	accept_q;
-		struct weft_pool	*pool;
+		struct {
+			struct weft_pool	*pool;
+			bool			had_pool;
+		};
 	};
 };
 
