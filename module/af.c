@@ -20,8 +20,6 @@
 #include "port.h"
 #include "sock.h"
 
-/* A closed socket's unsent bytes are given up after so long. */
-#define WEFT_ORPHAN_SEC		60
 /* One node's are at most such a part of all that may be. */
 #define ORPHANS_PART		4
 
@@ -257,7 +255,7 @@ static void become_orphan(struct sock *sk)
 	struct weft_net *wn = weft_sock_net(sk);
 	struct weft_conn *conn = weft_sk(sk)->conn;
 
-	conn->orphan_end = ktime_get_ns() + WEFT_ORPHAN_SEC * (u64)NSEC_PER_SEC;
+	weft_conn_renew_orphan(sk);
 	spin_lock_bh(&wn->orphans_lock);
 	hlist_add_head(&conn->orphan_node, &wn->orphans);
 	WRITE_ONCE(wn->nr_orphans, wn->nr_orphans + 1);
@@ -376,6 +374,11 @@ static bool close_wire(struct sock *sk)
 	linger(sk);
 	if (weft_conn_is_over(sk))
 		return false;
+	/* What came meanwhile was acknowledged, and will not be read. */
+	if (has_unread(sk)) {
+		weft_conn_abort(sk, ECONNRESET);
+		return false;
+	}
 	if (is_room_for_orphan(wn, sk))
 		return true;
 	weft_count(wn, WEFT_STAT_orphans_reset, 1);
@@ -967,6 +970,14 @@ static int weft_shutdown(struct socket *sock, int how)
 	return err;
 }
 
+/* sendfile() said that more would come, and found the end of its file. */
+static void __maybe_unused weft_splice_eof(struct socket *sock)
+{
+	lock_sock(sock->sk);
+	weft_sock_flush(sock->sk);
+	release_sock(sock->sk);
+}
+
 #define WEFT_OPS_COMMON						\
 	.owner		= THIS_MODULE,				\
 	.release	= weft_release,				\
@@ -986,6 +997,7 @@ static int weft_shutdown(struct socket *sock, int how)
 
 static const struct proto_ops stream_ops = {
 	WEFT_OPS_COMMON,
+	WEFT_SPLICE_EOF(weft_splice_eof)
 	.sendmsg	= weft_stream_sendmsg,
 	.recvmsg	= weft_stream_recvmsg,
 	.set_rcvlowat	= weft_set_rcvlowat,

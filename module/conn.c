@@ -1109,10 +1109,12 @@ static void die(struct sock *sk)
 		error = EPIPE;
 	if (error == ETIMEDOUT)
 		weft_count(conn->node->wn, WEFT_STAT_timeouts, 1);
-	WRITE_ONCE(sk->sk_state, TCP_CLOSE);
-	if (!opening)
-		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 	WRITE_ONCE(sk->sk_err, error);
+	smp_wmb();	/* who sees that it is over sees why: poll_stream() */
+	WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+	/* As TCP, also where it was refused; AF_UNIX is as it was before. */
+	if (!opening || sk->sk_type == SOCK_STREAM)
+		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 	forget(sk, WEFT_MARK_RESET);
 	if (!sock_flag(sk, SOCK_DEAD)) {
 		sk_error_report(sk);
@@ -1145,11 +1147,20 @@ static void see_end(struct sock *sk)
 		weft_sock_wake_end(sk);
 }
 
+void weft_conn_renew_orphan(struct sock *sk)
+{
+	u64 sec = READ_ONCE(weft_sock_net(sk)->limits.orphan_sec);
+
+	conn_of(sk)->orphan_end = ktime_get_ns() + sec * NSEC_PER_SEC;
+}
+
 /* All that WEFT_DO_* asks for but the payload; may forget the flow. */
 static void obey(struct sock *sk, u32 todo, u64 now)
 {
 	if (todo & WEFT_DO_FREE)
 		free_acked(sk);
+	if (todo & WEFT_DO_FREE && conn_of(sk)->orphan_end)
+		weft_conn_renew_orphan(sk);
 	if (todo & WEFT_DO_UP)
 		become_open(sk);
 	if (todo & WEFT_DO_EOF)
@@ -1420,6 +1431,19 @@ drop:
 /* --- time and nodes --- */
 
 /*
+ * Nobody waits for its end here. A peer that has all, and may still be reading,
+ * is told nothing, as TCP's in FIN_WAIT_2: what it sends is answered by RESET.
+ */
+static void give_up_orphan(struct sock *sk)
+{
+	if (weft_conn_is_sent(sk))
+		forget(sk, WEFT_MARK_RESET);
+	else
+		weft_conn_abort(sk, ETIMEDOUT);
+}
+
+
+/*
  * The timer has fired. Where the socket was owned then, this comes later, and
  * until then @timer_at is a time that has passed: nobody need arm anything.
  */
@@ -1432,7 +1456,7 @@ static void tick(struct sock *sk)
 	if (!conn->linked)
 		return;
 	if (conn->orphan_end && now >= conn->orphan_end) {
-		weft_conn_abort(sk, ETIMEDOUT);
+		give_up_orphan(sk);
 		return;
 	}
 	if ((conn->cork_end && now >= conn->cork_end) ||

@@ -195,6 +195,11 @@ bool weft_conn_is_sent(const struct sock *sk);
 /** weft_conn_unsent() - bytes written and not acknowledged */
 u64 weft_conn_unsent(const struct sock *sk);
 
+/**
+ * weft_conn_renew_orphan() - an orphan has limits.orphan_sec from now on; sk owned
+ */
+void weft_conn_renew_orphan(struct sock *sk);
+
 /** weft_conn_leave() - no file has it any more; sk owned */
 void weft_conn_leave(struct sock *sk);
 

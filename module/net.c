@@ -24,6 +24,7 @@
 #define LIMIT_WMEM	(16 << 20)
 #define LIMIT_FRAGMENTS	(4 << 20)
 #define LIMIT_ORPHANS	32768
+#define LIMIT_ORPHAN_SEC	60
 
 static void draw_address(struct in6_addr *addr)
 {
@@ -67,6 +68,7 @@ static void init_values(struct weft_net *wn, struct net *net)
 	wn->cc = weft_cc_at(0);
 	wn->limits.fragments = LIMIT_FRAGMENTS;
 	wn->limits.orphans = LIMIT_ORPHANS;
+	wn->limits.orphan_sec = LIMIT_ORPHAN_SEC;
 	weft_frags_init_net(wn);
 	weft_shared_quota_init(&wn->rate_who, WHO_PER_SEC);
 	weft_shared_quota_init(&wn->rate_bad, BAD_PER_SEC);

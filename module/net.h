@@ -35,6 +35,7 @@ struct weft_limits {
 	int	wmem;		/* most that a write queue grows to, bytes */
 	int	fragments;	/* memory of datagrams not whole yet, bytes */
 	int	orphans;	/* connections that go on without a file */
+	int	orphan_sec;	/* and how long without progress, s */
 };
 
 /* One list of sockets, so that those of one namespace do not share a lock. */

@@ -494,6 +494,7 @@ static void give_up_node(struct weft_node *node)
 	weft_node_take_pending(node, &pending);
 	spin_unlock_bh(&node->lock);
 	drop_pending(node->wn, &pending);
+	weft_conn_node_down(node);
 	weft_net_unuse_address(node->wn);
 	weft_node_put(node);
 }

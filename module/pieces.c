@@ -70,13 +70,17 @@ static bool take_recycled(struct sock *sk, struct page_frag *pfrag)
 	return true;
 }
 
-/* Room in the current page; another page when there is none. */
+/*
+ * Room in the current page; another page when there is none. Without one
+ * sk_page_frag_refill() would make SO_SNDBUF smaller, which not all may do that
+ * come here, and which does not help.
+ */
 static struct page_frag *refill(struct sock *sk)
 {
 	struct page_frag *pfrag = frag_of(sk);
 
 	if (has_room(pfrag) || take_recycled(sk, pfrag) ||
-	    sk_page_frag_refill(sk, pfrag))
+	    skb_page_frag_refill(32, pfrag, sk->sk_allocation))
 		return pfrag;
 	return NULL;
 }

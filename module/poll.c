@@ -165,6 +165,7 @@ static __poll_t poll_stream(struct sock *sk)
 	int shut = what_is_shut(sk, state);
 	__poll_t mask = 0;
 
+	smp_rmb();	/* pairs with die() of conn.c */
 	if (READ_ONCE(sk->sk_err))
 		mask |= EPOLLERR;
 	if (shut == SHUTDOWN_MASK || state == TCP_CLOSE)

@@ -8,6 +8,7 @@
 #include <net/sock.h>
 
 #include "conn.h"
+#include "fault.h"
 #include "local.h"
 #include "pause.h"
 #include "pieces.h"
@@ -86,10 +87,11 @@ void weft_sock_flush(struct sock *sk)
 		flush_bytes(sk, WEFT_FLUSH_ALL);
 }
 
+/* Acquire: who sees it connected sees to what; pairs with take_peer(). */
 static bool may_go_on(struct sock *sk)
 {
 	return sk->sk_err || sk->sk_shutdown & SEND_SHUTDOWN ||
-	       (sk->sk_state == TCP_ESTABLISHED &&
+	       (smp_load_acquire(&sk->sk_state) == TCP_ESTABLISHED &&
 		(weft_sock_has_room(sk) || weft_sock_is_deaf(sk)));
 }
 
@@ -151,12 +153,18 @@ static int wait_memory(struct sock *sk, long *timeo)
 	return 0;
 }
 
-/* Until the socket may send; sk owned. */
-static int wait_room(struct sock *sk, long *timeo)
+/*
+ * Until the socket may send; sk owned. @begun: the call has sent something, and
+ * tells that: an error is left for the next one.
+ */
+static int wait_room(struct sock *sk, bool begun, long *timeo)
 {
 	for (;;) {
-		int err = weft_sock_may_send(sk);
+		int err;
 
+		if (begun && READ_ONCE(sk->sk_err))
+			return -ECONNRESET;
+		err = weft_sock_may_send(sk);
 		if (!err && weft_sock_has_room(sk))
 			return 0;
 		if (err && err != -EAGAIN)
@@ -217,8 +225,9 @@ static enum weft_flush last_flush(const struct sock *sk,
 	       WEFT_FLUSH_SMALL : WEFT_FLUSH_ALL;
 }
 
+/* @begun: it was not the first part of what the call sends. */
 static int send_bytes(struct sock *sk, struct msghdr *msg, size_t len,
-		      long timeo)
+		      bool begun, long timeo)
 {
 	enum weft_flush last = last_flush(sk, msg, len);
 	size_t sent = 0;
@@ -227,7 +236,8 @@ static int send_bytes(struct sock *sk, struct msghdr *msg, size_t len,
 	while (sent < len || !len) {
 		size_t n = min_t(size_t, len - sent, WEFT_CHUNK_BYTES);
 
-		err = len ? wait_room(sk, &timeo) : weft_sock_may_send(sk);
+		err = len ? wait_room(sk, begun || sent, &timeo) :
+			    weft_sock_may_send(sk);
 		if (err || !len)
 			break;
 		err = send_chunk(sk, msg, n);
@@ -320,7 +330,7 @@ static int send_message(struct sock *sk, struct msghdr *msg, size_t len,
 	for (;;) {
 		if (is_too_large(sk, len))
 			return -EMSGSIZE;
-		err = wait_room(sk, &timeo);
+		err = wait_room(sk, false, &timeo);
 		if (err)
 			return err;
 		/* While the flow opened, nobody knew what the peer takes. */
@@ -385,7 +395,7 @@ static int send_early(struct socket *sock, struct msghdr *msg, size_t len,
 	if (err || n == len)
 		return err ?: n;
 	err = is_seqpacket(sk) ? send_message(sk, msg, len, timeo) :
-				 send_bytes(sk, msg, len - n, timeo);
+				 send_bytes(sk, msg, len - n, n, timeo);
 	return n && err < 0 ? n : n + err;
 }
 
@@ -458,7 +468,7 @@ int weft_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	else if (is_seqpacket(sk))
 		ret = send_message(sk, msg, len, timeo);
 	else
-		ret = send_bytes(sk, msg, len, timeo);
+		ret = send_bytes(sk, msg, len, false, timeo);
 	if (ret < 0 && !is_seqpacket(sk))
 		ret = sk_stream_error(sk, msg->msg_flags, ret);
 	release_sender(sk);
@@ -561,16 +571,18 @@ static int first_record(struct sock *sk)
 	struct weft_sock *wsk = weft_sk(sk);
 	struct sk_buff *first = skb_peek(&wsk->reader);
 	u8 head[WEFT_RECORD_BYTES];
-	__be32 length;
+	u32 len;
 
 	if (wsk->road == WEFT_ROAD_LOCAL)
 		copy_head(first, weft_cb(first)->pos, head);
 	else if (gather_head(sk, head) < sizeof(head))
 		return -EPROTO;
-	memcpy(&length, head, sizeof(length));
-	if (be32_to_cpu(length) > wsk->reader_bytes - sizeof(head))
+	/* Pages that came over a wire may be written to by who sent them. */
+	len = get_unaligned_be32(head);
+	if (wsk->reader_bytes < sizeof(head) || len > wsk->max_message ||
+	    len > wsk->reader_bytes - sizeof(head))
 		return -EPROTO;
-	return be32_to_cpu(length);
+	return len;
 }
 
 /* Skbs that are read to their end leave the reader for @done. */
@@ -643,7 +655,9 @@ static bool has_ended(const struct sock *sk)
 
 	if (wsk->road == WEFT_ROAD_LOCAL && !READ_ONCE(wsk->rx_wanted))
 		return true;
+	/* SO_ERROR may have taken the error of a reset. */
 	return READ_ONCE(wsk->rx_eof) || READ_ONCE(sk->sk_err) ||
+	       READ_ONCE(wsk->was_reset) ||
 	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN ||
 	       (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED &&
 		READ_ONCE(sk->sk_state) != TCP_SYN_SENT);
@@ -667,6 +681,7 @@ static int wait_news(struct sock *sk, long *timeo)
 		return sock_intr_errno(*timeo);
 	if (weft_sk(sk)->road == WEFT_ROAD_WIRE)
 		weft_conn_wait(sk);
+	weft_fault_delay();
 	add_wait_queue(sk_sleep(sk), &wait);
 	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
 	pause = weft_pause_begin(sk);
@@ -740,7 +755,8 @@ static int recv_bytes(struct sock *sk, struct msghdr *msg, size_t len,
 	u32 copied = 0, seek = 0, n;
 	int ret = 0;
 
-	while (copied < len) {
+	/* Once in any case: to ask for no bytes is to ask how it stands. */
+	do {
 		if (copied >= target && wsk->reader_bytes == seek)
 			take_all(sk, seek, false);
 		if (copied >= target && wsk->reader_bytes == seek)
@@ -758,7 +774,7 @@ static int recv_bytes(struct sock *sk, struct msghdr *msg, size_t len,
 		else
 			consume(sk, n, 0);
 		copied += n;
-	}
+	} while (copied < len);
 	if (copied && ret < 0 && ret != -EAGAIN && ret != -EFAULT &&
 	    ret != -EINTR && ret != -ERESTARTSYS)
 		WRITE_ONCE(sk->sk_err, -ret);
@@ -822,7 +838,13 @@ int weft_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		ret = recv_message(sk, msg, len, flags, timeo);
 	else
 		ret = recv_bytes(sk, msg, len, flags, timeo);
-	release_reader(sk);
 	msg->msg_namelen = 0;
+	/* As AF_UNIX a message tells who sent it, and TCP does not. */
+	if (ret >= 0 && is_seqpacket(sk) && msg->msg_name)
+		msg->msg_namelen = weft_addr_fill(sk, msg->msg_name,
+						  &weft_sk(sk)->peer_addr,
+						  weft_sk(sk)->peer_port,
+						  weft_sk(sk)->scope);
+	release_reader(sk);
 	return ret;
 }

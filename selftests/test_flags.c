@@ -615,4 +615,26 @@ TEST_F(conn, received_control_data_is_none)
 	EXPECT_EQ(0, msg.msg_flags & (MSG_CTRUNC | MSG_OOB | MSG_ERRQUEUE));
 }
 
+/* As TCP: to ask for no bytes is to ask how it stands. */
+TEST(no_bytes_of_a_stream)
+{
+	struct linger hard = { .l_onoff = 1 };
+	struct conn conn;
+	char byte;
+
+	ROAD_OR_SKIP();
+	ASSERT_EQ(0, conn_open(&conn, SOCK_STREAM, false));
+	EXPECT_EQ(EAGAIN, ERR(recv(conn.near, &byte, 0, MSG_DONTWAIT)));
+	ASSERT_EQ(1, SEND(conn.far, "x"));
+	ASSERT_EQ(POLLIN, wait_events(conn.near, POLLIN));
+	EXPECT_EQ(0, recv(conn.near, &byte, 0, MSG_DONTWAIT));
+	EXPECT_TEXT(conn.near, "x");
+	ASSERT_EQ(0, setsockopt(conn.far, SOL_SOCKET, SO_LINGER, &hard,
+				sizeof(hard)));
+	CLOSE(conn.far);
+	ASSERT_TRUE(wait_all_events(conn.near, POLLERR));
+	EXPECT_EQ(ECONNRESET, ERR(recv(conn.near, &byte, 0, MSG_DONTWAIT)));
+	conn_close(&conn);
+}
+
 TEST_HARNESS_MAIN

@@ -137,4 +137,36 @@ TEST_F(races, nothing_is_sent_where_an_error_was_taken)
 	ASSERT_TRUE(task_join(&task));
 }
 
+static long recv_end(void *fd)
+{
+	char byte;
+
+	return recv(*(int *)fd, &byte, 1, 0);
+}
+
+/* Who is about to sleep hears of a reset whose error another has taken. */
+TEST_F(races, a_reader_hears_of_a_reset_whose_error_was_taken)
+{
+	struct thief t = { .fd = -1 };
+	struct task task, reader;
+	int fds[2], i;
+
+	if (road()->oracle || road()->wire)
+		return;
+	ASSERT_EQ(0, task_start(&task, take_errors, &t));
+	for (i = 0; i < ROUNDS; i++) {
+		ASSERT_EQ(0, socketpair(weft_family(), SOCK_STREAM, 0, fds));
+		atomic_store(&t.fd, fds[0]);
+		ASSERT_EQ(1, SEND(fds[0], "x"));
+		ASSERT_EQ(0, task_start(&reader, recv_end, &fds[0]));
+		/* With that byte unread. */
+		close(fds[1]);
+		ASSERT_TRUE(task_join(&reader));
+		EXPECT_GE(0, reader.result);
+		close(fds[0]);
+	}
+	atomic_store(&t.over, true);
+	ASSERT_TRUE(task_join(&task));
+}
+
 TEST_HARNESS_MAIN

@@ -283,4 +283,23 @@ TEST(messages_before_accept_are_kept)
 	close(lis);
 }
 
+/* Its own name may be none, as that of AF_UNIX's clients; a server's is there. */
+TEST(a_message_tells_who_sent_it)
+{
+	struct addr from, peer;
+	struct conn conn;
+	char byte;
+
+	ROAD_OR_SKIP();
+	ASSERT_EQ(0, conn_open(&conn, SOCK_SEQPACKET, false));
+	ASSERT_EQ(1, SEND(conn.far, "x"));
+	ASSERT_EQ(POLLIN, wait_events(conn.near, POLLIN));
+	memset(&from, 0, sizeof(from));
+	from.len = sizeof(from.bytes);
+	EXPECT_EQ(1, recvfrom(conn.near, &byte, 1, 0, &from.sa, &from.len));
+	ASSERT_EQ(0, peer_addr(conn.near, &peer));
+	EXPECT_TRUE(addr_equal(&peer, &from));
+	conn_close(&conn);
+}
+
 TEST_HARNESS_MAIN

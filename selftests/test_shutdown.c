@@ -476,4 +476,42 @@ TEST(unconnected_and_shut_is_the_end)
 	close(fd);
 }
 
+/* A large write, by a thread. */
+struct writer {
+	int fd;
+	size_t len;
+};
+
+static long write_all(void *arg)
+{
+	static const char zeros[1 << 20];
+	struct writer *w = arg;
+
+	return send(w->fd, zeros, w->len, MSG_NOSIGNAL);
+}
+
+/* Who wrote a part is told so, and the next call what happened. */
+TEST(an_error_in_the_middle_of_a_write_is_not_lost)
+{
+	struct writer w = { .len = 1 << 20 };
+	struct conn conn;
+	struct task task;
+
+	ROAD_OR_SKIP();
+	ASSERT_EQ(0, conn_open(&conn, SOCK_STREAM, false));
+	ASSERT_EQ(0, set_int(conn.near, SO_SNDBUF, 65536));
+	ASSERT_EQ(0, set_int(conn.far, SO_RCVBUF, 65536));
+	w.fd = conn.near;
+	ASSERT_EQ(0, task_start(&task, write_all, &w));
+	ASSERT_TRUE(task_wait_asleep(&task));
+	/* With bytes unread. */
+	CLOSE(conn.far);
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_LT(0, task.result);
+	EXPECT_GT((long)w.len, task.result);
+	EXPECT_EQ(POLLERR, events_now(conn.near, 0) & POLLERR);
+	EXPECT_EQ(ECONNRESET, get_int(conn.near, SO_ERROR));
+	conn_close(&conn);
+}
+
 TEST_HARNESS_MAIN

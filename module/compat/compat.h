@@ -32,6 +32,10 @@
  *	register_net_sysctl_sz(net, "net/weft", table, ARRAY_SIZE(template))
  * WEFT_CTL_ENTRIES(template) is the number of entries without the end.
  *
+ * proto_ops.splice_eof (6.5) is an entry of its own, and before that nothing:
+ *	static void __maybe_unused weft_splice_eof(struct socket *sock) ...
+ *	WEFT_SPLICE_EOF(weft_splice_eof)
+ *
  * struct proto has no recvmsg of ours (it lost addr_len in 7.1), and sendpage is not
  * implemented (gone in 6.5; before, the core falls back to sendmsg).
  */
@@ -41,6 +45,12 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 #include "probes.h"
+
+#ifdef WEFT_HAVE_SPLICE_EOF
+#define WEFT_SPLICE_EOF(fn)	.splice_eof = (fn),
+#else
+#define WEFT_SPLICE_EOF(fn)
+#endif
 
 #ifdef WEFT_HAVE_PROTO_ACCEPT_ARG
 #define WEFT_ACCEPT_ADAPTER(fn) \
