@@ -714,8 +714,9 @@ struct weft_node *weft_node_make(struct weft_net *wn,
 	*why = WEFT_STAT_drop_hello;
 	spin_lock_bh(&wn->nodes_lock);
 	now = weft_net_address(wn);
+	/* A copy of this introduction may have had its session meanwhile. */
 	if (ipv6_addr_equal(&now, own) && weft_link_find(wn, place->dev) &&
-	    !weft_node_find(wn, addr))
+	    !weft_node_find(wn, addr) && !weft_ended_has(wn->ended, local_id))
 		err = insert_node(wn, node);
 	if (!err) {
 		spin_lock(&node->lock);

@@ -407,9 +407,20 @@ int weft_send_bare(struct weft_node *node, struct weft_pkt *pkt)
 	return weft_send(node, skb, pkt, U32_MAX);
 }
 
+/* May this node be answered once more? See struct weft_shared_quota. */
+static bool may_answer(struct weft_node *node)
+{
+	u8 mac[ETH_ALEN];
+
+	spin_lock_bh(&node->lock);
+	memcpy(mac, node->mac, sizeof(mac));
+	spin_unlock_bh(&node->lock);
+	return weft_shared_quota_allow(&node->wn->rate_bad, mac);
+}
+
 void weft_send_answer(struct weft_node *node, struct weft_pkt *pkt)
 {
-	if (!weft_quota_allow(&node->wn->rate_bad.all)) {
+	if (!may_answer(node)) {
 		weft_drop(node->wn, NULL, WEFT_STAT_drop_rate);
 		return;
 	}

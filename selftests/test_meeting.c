@@ -275,6 +275,31 @@ TEST_F(meeting, a_flood_of_BADSESSION_is_not_listened_to)
 	EXPECT_LT(before, count_of("drop_rate"));
 }
 
+/* In less than a second, and more than one station has of 5,000. */
+#define STRAYS		10
+
+/* Its own answers are not the ones that others do not get. */
+TEST_F(meeting, a_flood_of_strays_uses_up_its_own_part)
+{
+	long long before = count_of("drop_rate"), answered = count_of("out_reset");
+	struct frame f;
+	int i;
+
+	ASSERT_EQ(EINPROGRESS, ERR(connect_to(self->fd, &self->addr)));
+	ASSERT_TRUE(answer(&self->peer));
+	ASSERT_TRUE(open_up(&self->peer, self->fd, PORT));
+	/* Bytes for a flow that nobody opened. */
+	begin(&self->peer, &f, DATA, F_OPENER);
+	put_flow(&f, FLOW + 1, 0, 0);
+	put_text(&f, "stray");
+	seal(&f);
+	for (i = 0; i < STRAYS; i++)
+		ASSERT_EQ(FLOOD, emit_often(&self->peer, &f, FLOOD));
+	EXPECT_LT(before, count_of("drop_rate"));
+	EXPECT_GT(STRAYS * FLOOD, count_of("out_reset") - answered);
+	EXPECT_LT(0, count_of("out_reset") - answered);
+}
+
 struct flooder {
 	struct peer peer;
 	atomic_bool over;
