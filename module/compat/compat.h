@@ -46,6 +46,13 @@
 #include <linux/types.h>
 #include "probes.h"
 
+/* mem_cgroup_from_sk() where sk_memcg has flags as well (6.18). */
+#ifdef WEFT_HAVE_MEMCG_FROM_SK
+#define weft_memcg_of(sk)	mem_cgroup_from_sk(sk)
+#else
+#define weft_memcg_of(sk)	((sk)->sk_memcg)
+#endif
+
 #ifdef WEFT_HAVE_SPLICE_EOF
 #define WEFT_SPLICE_EOF(fn)	.splice_eof = (fn),
 #else

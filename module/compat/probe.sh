@@ -13,6 +13,7 @@ probes()
 {
 	cat <<'EOF'
 PROTO_ACCEPT_ARG: net/sock.h | struct proto_accept_arg a = { .flags = 0, .kern = true }; (void)a;
+MEMCG_FROM_SK: net/sock.h | struct sock *sk = NULL; (void)mem_cgroup_from_sk(sk);
 SPLICE_EOF: linux/net.h | extern void f(struct socket *); struct proto_ops o = { .splice_eof = f }; (void)o;
 PROTO_IOCTL_KARG: net/sock.h | extern int f(struct sock *, int, int *); struct proto p = { .ioctl = f }; (void)p;
 SOCKADDR_UNSIZED: linux/net.h net/sock.h | extern int f(struct socket *, struct sockaddr_unsized *, int); struct proto_ops o = { .bind = f }; (void)o;
