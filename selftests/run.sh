@@ -73,6 +73,8 @@ run_one() # run_one TEST ROAD SECONDS PROGRAM
 		kill -9 -- -$pid 2>/dev/null
 	fi
 	weft_clean
+	# The machine's, and what a test that was killed has left of it.
+	if is_loaded && [ -n "$mem" ]; then echo "$mem" >/proc/sys/net/weft/mem; fi
 	note "$1" "$2" $rc $((SECONDS - start))
 	[ -z "$WEFT_UNLOAD_EACH" ] || ! is_loaded || step "unload-after-$1-$2" unload
 	rm "$out/running.$vm"
@@ -107,6 +109,7 @@ save_gcov()
 }
 
 step load insmod "$WEFT_KO" || exit 1
+mem=$(cat /proc/sys/net/weft/mem)
 while read -r test road seconds program _; do
 	is_loaded || step "load-before-$test-$road" insmod "$WEFT_KO" || exit 1
 	run_one "$test" "$road" "$seconds" "$program"

@@ -5,8 +5,6 @@
  *
  * weft-roads: veth bridge tap
  */
-#include <linux/sock_diag.h>
-
 #include "weft_test.h"
 
 #define RCVBUF_MIN	131072
@@ -63,16 +61,6 @@ FIXTURE_SETUP(rcvbuf)
 FIXTURE_TEARDOWN(rcvbuf)
 {
 	conn_close(&self->conn);
-}
-
-/* What is charged to the reader for what it has not read. */
-static unsigned int held(int fd)
-{
-	__u32 mem[SK_MEMINFO_VARS] = {};
-	socklen_t len = sizeof(mem);
-
-	getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len);
-	return mem[SK_MEMINFO_RMEM_ALLOC];
 }
 
 TEST_F(rcvbuf, is_the_most_that_waits)

@@ -8,8 +8,6 @@
  * weft-cflags: -pthread
  * weft-timeout: 240
  */
-#include <linux/sock_diag.h>
-
 #include "peer.h"
 #include "weft_test.h"
 
@@ -87,15 +85,6 @@ static void carry(FIXTURE_DATA(window) *self, long bytes, bool until_grown)
 		if (n > 0)
 			self->got += n;
 	}
-}
-
-static unsigned int held(int fd)
-{
-	__u32 mem[SK_MEMINFO_VARS] = {};
-	socklen_t len = sizeof(mem);
-
-	getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len);
-	return mem[SK_MEMINFO_RMEM_ALLOC];
 }
 
 /* Nobody reads any more: what comes is held, and is all there afterwards. */

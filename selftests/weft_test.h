@@ -6,6 +6,7 @@
 #include "kselftest_harness.h"
 
 #include <limits.h>
+#include <linux/sock_diag.h>
 #include <signal.h>
 
 #include "pattern.h"
@@ -21,6 +22,16 @@
 
 /* Short texts: sent without their end. */
 #define SEND(fd, text)	send(fd, text, strlen(text), MSG_NOSIGNAL)
+
+/* Memory of what waits to be read, bytes. */
+static inline unsigned int held(int fd)
+{
+	__u32 mem[SK_MEMINFO_VARS] = {};
+	socklen_t len = sizeof(mem);
+
+	getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len);
+	return mem[SK_MEMINFO_RMEM_ALLOC];
+}
 
 /* Control data that means nothing to any family, in @control. */
 static inline void put_unknown_control(struct msghdr *msg, void *control,
