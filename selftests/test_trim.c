@@ -15,7 +15,7 @@
 #include "faults.h"
 
 #define SOCKETS		600
-#define ROUNDS		8
+#define ROUNDS		4
 /* With so many that were read a socket begins to keep something. */
 #define DATAGRAMS	4
 /* More than the worker, and all that happens beside it, is slow. */
