@@ -651,6 +651,14 @@ static void update_mss(struct weft_conn *conn)
 	weft_engine_set_mss(&conn->engine, mss, super_max);
 }
 
+/* SO_MAX_PACING_RATE as the engine has it. */
+static u64 max_rate_of(const struct sock *sk)
+{
+	unsigned long rate = READ_ONCE(sk->sk_max_pacing_rate);
+
+	return rate == ~0UL ? 0 : rate;
+}
+
 /* Everything the engine wants sent. */
 static void send_all(struct sock *sk, u64 now)
 {
@@ -661,7 +669,8 @@ static void send_all(struct sock *sk, u64 now)
 	if (weft_engine_is_idle(&conn->engine) || !weft_node_is_up(conn->node))
 		return;
 	update_mss(conn);
-	if (conn->engine.cc.pacing_rate)
+	conn->engine.cc.max_rate = max_rate_of(sk);
+	if (weft_cc_pace(&conn->engine.cc))
 		weft_engine_set_ahead(&conn->engine,
 				      weft_node_has_fq(conn->node) ?
 				      WEFT_AHEAD_NS : 0);

@@ -51,7 +51,7 @@ static void fill_sending(struct weft_info *info, const struct weft_engine *e)
 	info->mss = e->params.mss;
 	info->backoff = e->backoff;
 	info->cwnd = e->cc.cwnd;
-	info->pacing_rate = e->cc.pacing_rate;
+	info->pacing_rate = weft_cc_pace(&e->cc);
 	info->delivery_rate = e->rate;
 	info->ssthresh = e->cc.ssthresh;
 	info->in_flight = e->in_flight;

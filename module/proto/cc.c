@@ -137,20 +137,20 @@ void weft_cc_idle(struct weft_cc *cc)
 
 u32 weft_cc_burst(const struct weft_cc *cc, u32 most)
 {
-	u64 bytes;
+	u64 rate = weft_cc_pace(cc), bytes;
 
-	if (!cc->pacing_rate)
+	if (!rate)
 		return most;
-	bytes = div_u64(cc->pacing_rate, WEFT_NS_PER_SEC / WEFT_BURST_NS);
+	bytes = div_u64(rate, WEFT_NS_PER_SEC / WEFT_BURST_NS);
 	bytes = max_t(u64, bytes, WEFT_BURST_MIN_SEGMENTS * cc->mss);
 	return min_t(u64, bytes, most);
 }
 
 u64 weft_cc_gap_ns(const struct weft_cc *cc, u32 bytes)
 {
-	if (!cc->pacing_rate)
-		return 0;
-	return div64_u64(bytes * WEFT_NS_PER_SEC, cc->pacing_rate);
+	u64 rate = weft_cc_pace(cc);
+
+	return rate ? div64_u64(bytes * WEFT_NS_PER_SEC, rate) : 0;
 }
 
 void weft_cc_slow_start(struct weft_cc *cc, u64 bytes)

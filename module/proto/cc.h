@@ -204,6 +204,8 @@ struct weft_rate {
  * @cwnd: bytes that may be under way
  * @ssthresh: bytes, where slow start ends; for those that have one
  * @pacing_rate: bytes/s, 0 when the flow knows of no bottleneck
+ * @max_rate: bytes/s, the most that the program wants (SO_MAX_PACING_RATE); 0: as
+ *	fast as the path allows
  * @acked: bytes acked since cwnd last grew (congestion avoidance)
  * @recovering: a loss episode is being repaired
  * @recover: losses below this offset belong to an episode answered already
@@ -218,6 +220,7 @@ struct weft_cc {
 	u32	cwnd;
 	u32	ssthresh;
 	u64	pacing_rate;
+	u64	max_rate;
 	u32	acked;
 	bool	recovering;
 	u64	recover;
@@ -282,6 +285,15 @@ void weft_cc_idle(struct weft_cc *cc);
 
 /** weft_cc_burst() - bytes that may leave in one go, at most @most */
 u32 weft_cc_burst(const struct weft_cc *cc, u32 most);
+
+/** weft_cc_pace() - bytes/s at which the flow may send, 0: at once */
+static inline u64 weft_cc_pace(const struct weft_cc *cc)
+{
+	bool bounded = cc->max_rate &&
+		       (!cc->pacing_rate || cc->max_rate < cc->pacing_rate);
+
+	return bounded ? cc->max_rate : cc->pacing_rate;
+}
 
 /** weft_cc_gap_ns() - how long @bytes take at the flow's pace */
 u64 weft_cc_gap_ns(const struct weft_cc *cc, u32 bytes);

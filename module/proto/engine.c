@@ -1161,7 +1161,7 @@ static void new_bytes_left(struct weft_engine *e, u64 end, u64 now)
  */
 static void pace(struct weft_engine *e, u32 bytes, u64 now)
 {
-	if (!e->cc.pacing_rate)
+	if (!weft_cc_pace(&e->cc))
 		return;
 	e->pace_ns = max(e->pace_ns, now - WEFT_BURST_NS) +
 		     weft_cc_gap_ns(&e->cc, bytes);

@@ -122,6 +122,16 @@ static void cc_burst__a_millisecond(struct kunit *test)
 	p.cc.pacing_rate = 10000000;
 	KUNIT_EXPECT_EQ(test, weft_cc_burst(&p.cc, 60000), 10000);
 	KUNIT_EXPECT_EQ(test, weft_cc_gap_ns(&p.cc, 10000), 1000000);
+	/* The program wants less, and more. */
+	p.cc.max_rate = 5000000;
+	KUNIT_EXPECT_EQ(test, weft_cc_burst(&p.cc, 60000), 5000);
+	KUNIT_EXPECT_EQ(test, weft_cc_gap_ns(&p.cc, 10000), 2000000);
+	p.cc.max_rate = 20000000;
+	KUNIT_EXPECT_EQ(test, weft_cc_gap_ns(&p.cc, 10000), 1000000);
+	/* Also where the path has not shown one. */
+	p.cc.pacing_rate = 0;
+	KUNIT_EXPECT_EQ(test, weft_cc_gap_ns(&p.cc, 10000), 500000);
+	p.cc.max_rate = 0;
 	p.cc.pacing_rate = 100;
 	KUNIT_EXPECT_EQ(test, weft_cc_burst(&p.cc, 60000), 2 * MSS);
 }
