@@ -640,17 +640,16 @@ static struct sk_buff *take_dgram(struct sock *sk, int flags, bool sleeps)
 	return skb;
 }
 
-/* Nothing is there: 1 wait, 0 the end, or negative errno. */
+/*
+ * Nothing is there: 1 wait, 0 the end, or negative errno. As UDP: whoever does
+ * not wait is not told of the end.
+ */
 static int why_none(struct sock *sk, long timeo)
 {
-	int err = sock_error(sk);
-
-	if (err)
-		return err;
-	if (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN)
-		return 0;
 	if (!timeo)
 		return -EAGAIN;
+	if (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN)
+		return 0;
 	return signal_pending(current) ? sock_intr_errno(timeo) : 1;
 }
 
@@ -673,20 +672,24 @@ static struct sk_buff *sleep_dgram(struct sock *sk, int flags, long *timeo)
 	return skb;
 }
 
+/* As UDP: an error comes before what is there. */
 static struct sk_buff *wait_dgram(struct sock *sk, int flags, int *err)
 {
 	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
 	struct sk_buff *skb;
 
-	*err = 0;
-	skb = take_dgram(sk, flags, false);
-	while (!skb) {
+	do {
+		*err = sock_error(sk);
+		if (*err)
+			return NULL;
+		skb = take_dgram(sk, flags, false);
+		if (skb)
+			break;
 		*err = why_none(sk, timeo);
 		if (*err <= 0)
-			break;
-		skb = sleep_dgram(sk, flags, &timeo) ?:
-		      take_dgram(sk, flags, false);
-	}
+			return NULL;
+		skb = sleep_dgram(sk, flags, &timeo);
+	} while (!skb);
 	return skb;
 }
 

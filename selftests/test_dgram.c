@@ -315,6 +315,24 @@ TEST_F(dgram, connect_to_AF_UNSPEC_ends_it)
 	EXPECT_EQ(EDESTADDRREQ, ERR(SEND(self->a, "x")));
 }
 
+/* A datagram came, and then an answer that nobody is there. */
+TEST_F(dgram, an_error_comes_before_data)
+{
+	char got[8];
+
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	ASSERT_EQ(4, send_to(self->b, "data", 4, &self->addr_a));
+	ASSERT_EQ(POLLIN, wait_events(self->a, POLLIN));
+	CLOSE(self->b);
+	ASSERT_EQ(1, SEND(self->a, "x"));
+	ASSERT_TRUE(wait_all_events(self->a, POLLERR));
+	EXPECT_EQ(ECONNREFUSED, ERR(recv(self->a, got, sizeof(got), MSG_PEEK)));
+	EXPECT_MESSAGE(self->a, "data");
+	ASSERT_EQ(1, SEND(self->a, "x"));
+	ASSERT_TRUE(wait_all_events(self->a, POLLERR));
+	EXPECT_EQ(ECONNREFUSED, ERR(recv(self->a, got, sizeof(got), 0)));
+}
+
 TEST_F(dgram, connected_to_nobody_is_ECONNREFUSED_once)
 {
 	CLOSE(self->b);
@@ -704,6 +722,20 @@ TEST_F(dgram, shutdown_of_receiving_is_the_end)
 	ASSERT_EQ(0, shutdown(self->b, SHUT_RD));
 	ASSERT_TRUE(task_join(&task));
 	EXPECT_EQ(0, task.result);
+}
+
+/* It is the end for who waits; who does not wait is told that nothing is there. */
+TEST_F(dgram, nothing_after_shutdown_of_receiving)
+{
+	char got[8];
+
+	ASSERT_EQ(0, connect_to(self->b, &self->addr_a));
+	ASSERT_EQ(0, shutdown(self->b, SHUT_RD));
+	EXPECT_EQ(EAGAIN, ERR(recv(self->b, got, sizeof(got), MSG_DONTWAIT)));
+	EXPECT_EQ(0, recv(self->b, got, sizeof(got), 0));
+	ASSERT_EQ(4, send_to(self->a, "text", 4, &self->addr_b));
+	EXPECT_EQ(4, recv_exactly(self->b, got, 4));
+	EXPECT_EQ(EAGAIN, ERR(recv(self->b, got, sizeof(got), MSG_DONTWAIT)));
 }
 
 TEST_F(dgram, listen_and_accept_are_EOPNOTSUPP)
