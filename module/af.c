@@ -888,15 +888,29 @@ static bool has_peer_name(const struct sock *sk, int peer)
 	return weft_sk(sk)->road != WEFT_ROAD_NONE;
 }
 
+/* As UDP: a DGRAM that is connected is called what its peer sees; sk owned. */
+static struct in6_addr own_name(const struct sock *sk)
+{
+	const struct weft_sock *wsk = weft_sk(sk);
+
+	if (!weft_is_dgram(sk) || sk->sk_state != TCP_ESTABLISHED ||
+	    !ipv6_addr_any(&wsk->addr))
+		return wsk->addr;
+	return ipv6_addr_loopback(&wsk->peer_addr) ?
+	       wsk->peer_addr : weft_net_address(wsk->wn);
+}
+
 static int weft_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 {
 	struct sock *sk = sock->sk;
 	struct weft_sock *wsk = weft_sk(sk);
+	struct in6_addr own;
 	int len;
 
 	lock_sock(sk);
+	own = own_name(sk);
 	if (peer == OWN)
-		len = weft_addr_fill(sk, uaddr, &wsk->addr, wsk->port, 0);
+		len = weft_addr_fill(sk, uaddr, &own, wsk->port, 0);
 	else if (has_peer_name(sk, peer))
 		len = weft_addr_fill(sk, uaddr, &wsk->peer_addr,
 				     wsk->peer_port, wsk->scope);

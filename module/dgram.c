@@ -20,7 +20,8 @@
 
 /*
  * Where a datagram goes, and whether the socket is connected to that. @found:
- * who got the last one there, when weft_port_version() was @found_at.
+ * who got the last one there, when weft_port_version() was @found_at. @own_port:
+ * the sender's, which may lose it, and get another, while it sends.
  */
 struct target {
 	struct in6_addr	node;
@@ -29,6 +30,7 @@ struct target {
 	u32		scope;
 	struct sock	*found;
 	u64		found_at;
+	u16		own_port;
 };
 
 /* --- receiving side of both roads --- */
@@ -290,9 +292,10 @@ static struct sk_buff *make_dgram(struct sock *sk, struct msghdr *msg,
 /* What an unbound sender of this node is called. */
 static struct in6_addr local_name(const struct sock *sk, const struct target *to)
 {
-	const struct in6_addr *addr = &weft_sk(sk)->addr;
+	/* One that loses its name and is bound anew may send under any. */
+	struct in6_addr addr = data_race(weft_sk(sk)->addr);
 
-	return ipv6_addr_any(addr) ? to->node : *addr;
+	return ipv6_addr_any(&addr) ? to->node : addr;
 }
 
 /*
@@ -335,7 +338,7 @@ static struct sock *find_receiver(struct sock *sk, const struct target *to)
 		return to->found;
 	from = local_name(sk, to);
 	peer = weft_port_find(wn, true, &to->node, to->port, &from,
-			      weft_sk(sk)->port, LOOPBACK_IFINDEX);
+			      to->own_port, LOOPBACK_IFINDEX);
 	if (peer && to->is_peer && weft_port_is_single(wn, to->port))
 		remember(sk, to, peer, version);
 	return peer;
@@ -347,7 +350,7 @@ static void name_local(struct sock *sk, struct sock *peer,
 {
 	struct in6_addr from = local_name(sk, to);
 
-	name_sender(skb, &from, weft_sk(sk)->port);
+	name_sender(skb, &from, to->own_port);
 	weft_dgram_cb(skb)->paged = paged;
 	if (sock_flag(peer, SOCK_RCVTSTAMP))
 		__net_timestamp(skb);
@@ -501,25 +504,31 @@ static int send_local(struct sock *sk, struct msghdr *msg, size_t len,
 	return 0;
 }
 
+/* May the socket send to what is not this node? */
+static int why_unreachable(const struct sock *sk, const struct in6_addr *node)
+{
+	if (ipv6_addr_loopback(&weft_sk(sk)->addr))
+		return -EINVAL;
+	return weft_addr_is_plain(node) ? 0 : -EHOSTUNREACH;
+}
+
 static int send_wire(struct sock *sk, struct msghdr *msg, size_t len,
 		     const struct target *to)
 {
-	struct weft_sock *wsk = weft_sk(sk);
 	struct weft_pkt pkt = {
 		.kind = WEFT_DGRAM,
-		.sport = wsk->port,
+		.sport = to->own_port,
 		.dport = to->port,
 		.total = len,
 	};
 	struct weft_node *node;
 	struct sk_buff *skb;
-	int err = 0;
+	int err;
 
 	BUILD_BUG_ON(WEFT_DGRAM_BYTES != WEFT_DGRAM_MAX);
-	if (ipv6_addr_loopback(&wsk->addr))
-		return -EINVAL;
-	if (!weft_addr_is_plain(&to->node))
-		return -EHOSTUNREACH;
+	err = why_unreachable(sk, &to->node);
+	if (err)
+		return err;
 	node = weft_node_get(weft_sock_net(sk), &to->node,
 			     to->scope ?: sk->sk_bound_dev_if);
 	if (IS_ERR(node))
@@ -531,27 +540,47 @@ static int send_wire(struct sock *sk, struct msghdr *msg, size_t len,
 	return err;
 }
 
+/* Give the port back; sk owned. */
+static void unbind(struct sock *sk)
+{
+	weft_port_unbind(sk);
+	WRITE_ONCE(weft_sk(sk)->port, 0);
+}
+
 /* A socket that sends has a port, so that it can be answered; sk owned. */
 static int autobind(struct sock *sk)
 {
 	struct weft_sock *wsk = weft_sk(sk);
+	struct in6_addr addr = wsk->addr;
+	int err;
 
-	return wsk->port ? 0 : weft_port_bind(sk, &wsk->addr, 0);
+	if (wsk->port)
+		return 0;
+	err = weft_port_bind(sk, &addr, 0);
+	/* One without a port keeps the address of bind(), but not the node's. */
+	if (!err && !ipv6_addr_any(&addr) &&
+	    !weft_net_is_self(weft_sock_net(sk), &addr)) {
+		unbind(sk);
+		err = -EADDRNOTAVAIL;
+	}
+	return err;
 }
 
-static noinline int own_and_autobind(struct sock *sk)
+static noinline int own_and_autobind(struct sock *sk, u16 *port)
 {
 	int err;
 
 	lock_sock(sk);
 	err = autobind(sk);
+	*port = weft_sk(sk)->port;
 	release_sock(sk);
 	return err;
 }
 
-/* Before anything is sent: why not, or where to. One bound for good is not owned. */
+/* Before anything is sent: why not, or where to. One that is bound is not owned. */
 static int prepare(struct sock *sk, struct msghdr *msg, struct target *to)
 {
+	struct weft_sock *wsk = weft_sk(sk);
 	int err = sock_error(sk);
 
 	if (err)
@@ -562,7 +591,8 @@ static int prepare(struct sock *sk, struct msghdr *msg, struct target *to)
 	if (err)
 		return err;
 	/* Pairs with insert_port(). */
-	return smp_load_acquire(&weft_sk(sk)->hashed) ? 0 : own_and_autobind(sk);
+	to->own_port = smp_load_acquire(&wsk->hashed) ? READ_ONCE(wsk->port) : 0;
+	return to->own_port ? 0 : own_and_autobind(sk, &to->own_port);
 }
 
 int weft_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
@@ -780,13 +810,22 @@ static void set_peer(struct sock *sk, const struct target *to)
 	weft_port_changed(weft_sock_net(sk));
 }
 
+/* As UDP: a port that nobody asked for by its number goes as well; sk owned. */
+static void disconnect(struct sock *sk)
+{
+	set_peer(sk, NULL);
+	WRITE_ONCE(sk->sk_bound_dev_if, 0);
+	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK))
+		unbind(sk);
+}
+
 int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to)
 {
 	struct target target;
 	int err;
 
 	if (!to) {
-		set_peer(sk, NULL);
+		disconnect(sk);
 		return 0;
 	}
 	err = autobind(sk);
@@ -797,6 +836,11 @@ int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to)
 	target.scope = to->sw_scope;
 	if (ipv6_addr_any(&target.node))
 		target.node = in6addr_loopback;
+	if (!weft_net_is_self(weft_sock_net(sk), &target.node)) {
+		err = why_unreachable(sk, &target.node);
+		if (err)
+			return err;
+	}
 	set_peer(sk, &target);
 	return 0;
 }

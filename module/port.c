@@ -106,13 +106,13 @@ static int insert_port(struct weft_net *wn, struct sock *sk,
 	if (is_taken(wn, sk, addr, port))
 		return -EADDRINUSE;
 	wsk->addr = *addr;
-	wsk->port = port;
+	WRITE_ONCE(wsk->port, port);
 	/* From here on it is found without a reference. */
 	sock_set_flag(sk, SOCK_RCU_FREE);
 	/* rhltable_insert() would look for a key in the socket itself. */
 	err = rhltable_insert_key(&wn->ports, &key, &wsk->port_node, port_params);
 	if (err) {
-		wsk->port = 0;
+		WRITE_ONCE(wsk->port, 0);
 		return err;
 	}
 	if (weft_is_dgram(sk))
@@ -156,6 +156,8 @@ int weft_port_bind(struct sock *sk, const struct in6_addr *addr, u16 port)
 	err = port ? insert_port(wn, sk, addr, port) :
 		     insert_ephemeral(wn, sk, addr);
 	spin_unlock_bh(&wn->ports_lock);
+	if (!err && port)
+		sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
 	return err;
 }
 
@@ -173,7 +175,8 @@ void weft_port_unbind(struct sock *sk)
 	/* Before the reference is dropped: see weft_port_changed(). */
 	if (weft_is_dgram(sk))
 		weft_port_changed(wn);
-	wsk->hashed = false;
+	WRITE_ONCE(wsk->hashed, false);
+	sk->sk_userlocks &= ~SOCK_BINDPORT_LOCK;
 	weft_net_unuse_address(wn);
 }
 
@@ -235,10 +238,12 @@ static int score(struct weft_sock *wsk, const struct in6_addr *to,
 		 const struct in6_addr *from, u16 from_port, int dif)
 {
 	int bound = READ_ONCE(wsk->sk.sk_bound_dev_if);
+	/* A DGRAM that has left the table may just be bound anew. */
+	struct in6_addr addr = data_race(wsk->addr);
 	int points = 0;
 
-	if (!ipv6_addr_any(&wsk->addr)) {
-		if (!ipv6_addr_equal(&wsk->addr, to))
+	if (!ipv6_addr_any(&addr)) {
+		if (!ipv6_addr_equal(&addr, to))
 			return -1;
 		points = 1;
 	}

@@ -22,8 +22,8 @@ void weft_port_exit_net(struct weft_net *wn);
  * @addr: any, ::1 or this node's address
  * @port: 0 for a free ephemeral one
  *
- * Sets addr and port of the socket. The socket must leave with
- * weft_port_unbind() before it is released.
+ * Sets addr and port of the socket, and SOCK_BINDPORT_LOCK if the port was
+ * asked for. The socket must leave with weft_port_unbind() before it is released.
  *
  * Return: 0, -EADDRINUSE, -EACCES, -ENOMEM.
  */

@@ -60,7 +60,8 @@ struct weft_keep_opts {
  * @addr: bound or own address; Own, constant while in a table
  * @peer_addr: of a connected socket; Own
  * @port: 0 while unbound; Own, constant while in a table; that of a connection
- *	which is in none (not @hashed) may be bound anew when it has broken
+ *	which is in none (not @hashed) may be bound anew when it has broken, and
+ *	that of a DGRAM goes with its peer, unless bind() named it
  * @peer_port: 0 while not connected; Own
  * @scope: interface index given with @peer_addr
  * @peer_seq: of a DGRAM, which may be connected anew while it sends: of the

@@ -5,6 +5,7 @@
  * weft-cflags: -pthread
  */
 #include <linux/filter.h>
+#include <net/if.h>
 
 #include "weft_test.h"
 
@@ -313,6 +314,162 @@ TEST_F(dgram, connect_to_AF_UNSPEC_ends_it)
 	ASSERT_EQ(0, connect(self->a, &none, sizeof(none)));
 	EXPECT_EQ(ENOTCONN, ERR(peer_addr(self->a, &peer)));
 	EXPECT_EQ(EDESTADDRREQ, ERR(SEND(self->a, "x")));
+}
+
+static int disconnect(int fd)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	return connect(fd, &none, sizeof(none));
+}
+
+static bool is_unnamed(int fd)
+{
+	struct addr own;
+
+	return !own_addr(fd, &own) && !addr_port(&own) &&
+	       !memcmp(&own.in6.sin6_addr, &in6addr_any, 16);
+}
+
+/* A port that nobody asked for by its number goes back, and another may come. */
+TEST_F(dgram, connect_to_AF_UNSPEC_gives_the_port_back)
+{
+	int c = end_socket(END_A, SOCK_DGRAM), d = end_socket(END_A, SOCK_DGRAM);
+	struct addr own;
+	unsigned int port;
+
+	ASSERT_EQ(0, connect_to(c, &self->addr_b));
+	ASSERT_EQ(0, own_addr(c, &own));
+	port = addr_port(&own);
+	ASSERT_EQ(0, disconnect(c));
+	EXPECT_TRUE(is_unnamed(c));
+	any_addr(&own, SOCK_DGRAM, port);
+	EXPECT_EQ(0, ERR(bind_to(d, &own)));
+	any_addr(&own, SOCK_DGRAM, 0);
+	EXPECT_EQ(0, ERR(bind_to(c, &own)));
+	ASSERT_EQ(0, own_addr(c, &own));
+	end_addr(&own, END_A, SOCK_DGRAM, addr_port(&own));
+	ASSERT_EQ(5, send_to(self->b, "hello", 5, &own));
+	EXPECT_MESSAGE(c, "hello");
+	ASSERT_EQ(0, connect_to(c, &self->addr_b));
+	ASSERT_EQ(0, disconnect(c));
+	EXPECT_TRUE(is_unnamed(c));
+	ASSERT_EQ(5, send_to(c, "again", 5, &self->addr_b));
+	EXPECT_MESSAGE(self->b, "again");
+	close(c);
+	close(d);
+}
+
+TEST_F(dgram, connect_to_AF_UNSPEC_keeps_what_bind_named)
+{
+	struct addr own;
+	int c;
+
+	/* A number that is free. */
+	CLOSE(self->a);
+	c = end_socket(END_A, SOCK_DGRAM);
+	any_addr(&own, SOCK_DGRAM, addr_port(&self->addr_a));
+	ASSERT_EQ(0, bind_to(c, &own));
+	ASSERT_EQ(0, connect_to(c, &self->addr_b));
+	ASSERT_EQ(0, disconnect(c));
+	ASSERT_EQ(0, own_addr(c, &own));
+	EXPECT_EQ(addr_port(&self->addr_a), addr_port(&own));
+	EXPECT_EQ(EINVAL, ERR(bind_to(c, &own)));
+	ASSERT_EQ(4, send_to(self->b, "text", 4, &self->addr_a));
+	EXPECT_MESSAGE(c, "text");
+	close(c);
+}
+
+/* The address was asked for, the port was not. */
+TEST_F(dgram, connect_to_AF_UNSPEC_keeps_the_address)
+{
+	int c = end_socket(END_A, SOCK_DGRAM);
+	struct addr addr, own;
+
+	set_addr(&addr, &in6addr_loopback, 0);
+	ASSERT_EQ(0, bind_to(c, &addr));
+	set_addr(&own, &in6addr_loopback, addr_port(&self->addr_a));
+	ASSERT_EQ(0, connect_to(c, &own));
+	ASSERT_EQ(0, disconnect(c));
+	ASSERT_EQ(0, own_addr(c, &own));
+	EXPECT_TRUE(addr_equal(&addr, &own));
+	close(c);
+}
+
+TEST_F(dgram, connect_to_AF_UNSPEC_forgets_the_device)
+{
+	char name[IFNAMSIZ] = "";
+	socklen_t len = sizeof(name);
+	int c = end_socket(END_A, SOCK_DGRAM);
+
+	ASSERT_EQ(0, setsockopt(c, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+	ASSERT_EQ(0, disconnect(c));
+	ASSERT_EQ(0, getsockopt(c, SOL_SOCKET, SO_BINDTODEVICE, name, &len));
+	EXPECT_EQ(0, strcmp("", name));
+	close(c);
+}
+
+/* Is a socket that connects to @to called what @b sees as the sender? */
+static bool is_named_as_seen(int b, const struct addr *to)
+{
+	struct addr own, from = { .len = sizeof(from.bytes) };
+	int c = connected(SOCK_DGRAM, to);
+	char got[8];
+	bool same;
+
+	same = c >= 0 && !own_addr(c, &own) && SEND(c, "x") == 1 &&
+	       wait_events(b, POLLIN) == POLLIN &&
+	       recvfrom(b, got, sizeof(got), 0, &from.sa, &from.len) == 1 &&
+	       addr_equal(&own, &from);
+	same = same && !disconnect(c) && is_unnamed(c);
+	close(c);
+	return same;
+}
+
+TEST_F(dgram, connected_knows_its_address)
+{
+	struct addr self_b;
+
+	EXPECT_TRUE(is_named_as_seen(self->b, &self->addr_b));
+	if (road()->wire)
+		return;
+	set_addr(&self_b, &in6addr_loopback, addr_port(&self->addr_b));
+	EXPECT_TRUE(is_named_as_seen(self->b, &self_b));
+	set_addr(&self_b, &in6addr_any, addr_port(&self->addr_b));
+	EXPECT_TRUE(is_named_as_seen(self->b, &self_b));
+}
+
+/* UDP asks its routes, which are the machine's; the peer from before stays. */
+TEST_F(dgram, connect_to_no_node_is_EHOSTUNREACH)
+{
+	struct in6_addr node = { .s6_addr = { 0x20, 0x01, 0x0d, 0xb8, 1 } };
+	struct addr to;
+
+	if (road()->oracle)
+		return;
+	set_addr(&to, &node, 1);
+	EXPECT_EQ(EHOSTUNREACH, ERR(send_to(self->a, "x", 1, &to)));
+	ASSERT_EQ(0, connect_to(self->a, &self->addr_b));
+	EXPECT_EQ(EHOSTUNREACH, ERR(connect_to(self->a, &to)));
+	ASSERT_EQ(4, SEND(self->a, "text"));
+	EXPECT_MESSAGE(self->b, "text");
+}
+
+TEST_F(dgram, connect_of_one_bound_to_loopback_is_EINVAL)
+{
+	struct in6_addr node = { .s6_addr = { 0xfd, 'w', 'e', 'f', 't', 0, 1 } };
+	int c = end_socket(END_A, SOCK_DGRAM);
+	struct addr to;
+
+	if (road()->oracle)
+		return;
+	set_addr(&to, &in6addr_loopback, 0);
+	ASSERT_EQ(0, bind_to(c, &to));
+	set_addr(&to, &node, 1);
+	EXPECT_EQ(EINVAL, ERR(send_to(c, "x", 1, &to)));
+	EXPECT_EQ(EINVAL, ERR(connect_to(c, &to)));
+	EXPECT_EQ(ENOTCONN, ERR(peer_addr(c, &to)));
+	close(c);
 }
 
 /* A datagram came, and then an answer that nobody is there. */
