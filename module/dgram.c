@@ -21,7 +21,8 @@
 /*
  * Where a datagram goes, and whether the socket is connected to that. @found:
  * who got the last one there, when weft_port_version() was @found_at. @own_port:
- * the sender's, which may lose it, and get another, while it sends.
+ * the sender's, which may lose it, and get another, while it sends. @control:
+ * what goes with it: mark, and when it is to leave.
  */
 struct target {
 	struct in6_addr	node;
@@ -31,6 +32,7 @@ struct target {
 	struct sock	*found;
 	u64		found_at;
 	u16		own_port;
+	struct sockcm_cookie control;
 };
 
 /* --- receiving side of both roads --- */
@@ -185,6 +187,8 @@ void weft_dgram_receive(struct weft_node *node, struct sk_buff *skb,
 		was_refused(node, skb, pkt);
 		return;
 	}
+	/* A virtual device gives us the frame itself, with its time to leave. */
+	skb_clear_delivery_time(skb);
 	sk = weft_port_lookup(node->wn, true, &self, pkt->dport, &node->addr,
 			      pkt->sport, ifindex);
 	if (!sk) {
@@ -283,7 +287,6 @@ static struct sk_buff *make_dgram(struct sock *sk, struct msghdr *msg,
 		return NULL;
 	}
 	skb->priority = READ_ONCE(sk->sk_priority);
-	skb->mark = READ_ONCE(sk->sk_mark);
 	/* Not ours any more: a queue may keep it longer than we live. */
 	skb_orphan(skb);
 	return skb;
@@ -351,6 +354,7 @@ static void name_local(struct sock *sk, struct sock *peer,
 	struct in6_addr from = local_name(sk, to);
 
 	name_sender(skb, &from, to->own_port);
+	skb->mark = to->control.mark;
 	weft_dgram_cb(skb)->paged = paged;
 	if (sock_flag(peer, SOCK_RCVTSTAMP))
 		__net_timestamp(skb);
@@ -504,6 +508,16 @@ static int send_local(struct sock *sk, struct msghdr *msg, size_t len,
 	return 0;
 }
 
+/* As UDP's: for the device's queue, which may hold it until it is to leave. */
+static void set_control(struct sock *sk, struct sk_buff *skb,
+			const struct sockcm_cookie *control)
+{
+	skb->mark = control->mark;
+	if (control->transmit_time)
+		skb_set_delivery_type_by_clockid(skb, control->transmit_time,
+						 sk->sk_clockid);
+}
+
 /* May the socket send to what is not this node? */
 static int why_unreachable(const struct sock *sk, const struct in6_addr *node)
 {
@@ -534,8 +548,10 @@ static int send_wire(struct sock *sk, struct msghdr *msg, size_t len,
 	if (IS_ERR(node))
 		return PTR_ERR(node);
 	skb = make_dgram(sk, msg, len, &err);
-	if (skb)
+	if (skb) {
+		set_control(sk, skb, &to->control);
 		err = weft_send(node, skb, &pkt, 0);
+	}
 	weft_node_put(node);
 	return err;
 }
@@ -605,7 +621,7 @@ int weft_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 		return -EOPNOTSUPP;
 	if (len > WEFT_DGRAM_MAX)
 		return -EMSGSIZE;
-	err = weft_sock_check_control(sk, msg);
+	err = weft_sock_read_control(sk, msg, &to.control);
 	if (err)
 		return err;
 	weft_pause_answer(sk);

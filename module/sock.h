@@ -396,8 +396,22 @@ int weft_connect_early(struct socket *sock, struct msghdr *msg);
  */
 int weft_connect_wait(struct socket *sock, long *timeo);
 
-/** weft_sock_check_control() - control messages of a send: 0 or -EINVAL */
-int weft_sock_check_control(struct sock *sk, struct msghdr *msg);
+/**
+ * weft_sock_read_control() - control messages of a send
+ * @cookie: filled: what they say, or the socket where they say nothing
+ *
+ * Return: 0, -EINVAL, -EPERM (SO_MARK without CAP_NET_RAW and CAP_NET_ADMIN).
+ */
+int weft_sock_read_control(struct sock *sk, struct msghdr *msg,
+			   struct sockcm_cookie *cookie);
+
+/** weft_sock_check_control() - the same where only the errors count */
+static inline int weft_sock_check_control(struct sock *sk, struct msghdr *msg)
+{
+	struct sockcm_cookie cookie;
+
+	return weft_sock_read_control(sk, msg, &cookie);
+}
 
 /** weft_sock_may_send() - 0, or the error a send gets; sk owned */
 int weft_sock_may_send(struct sock *sk);

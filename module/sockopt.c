@@ -305,11 +305,13 @@ int weft_getsockopt(struct socket *sock, int level, int name,
 	return put_int(val, len, value);
 }
 
-int weft_sock_check_control(struct sock *sk, struct msghdr *msg)
+int weft_sock_read_control(struct sock *sk, struct msghdr *msg,
+			   struct sockcm_cookie *cookie)
 {
-	struct sockcm_cookie cookie = {};
-
-	return msg->msg_controllen ? sock_cmsg_send(sk, msg, &cookie) : 0;
+	*cookie = (struct sockcm_cookie) {
+		.mark = READ_ONCE(sk->sk_mark),
+	};
+	return msg->msg_controllen ? sock_cmsg_send(sk, msg, cookie) : 0;
 }
 
 int weft_set_rcvlowat(struct sock *sk, int val)

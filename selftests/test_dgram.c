@@ -5,9 +5,16 @@
  * weft-cflags: -pthread
  */
 #include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <linux/net_tstamp.h>
+#include <net/ethernet.h>
 #include <net/if.h>
 
 #include "weft_test.h"
+
+#ifndef SO_RCVMARK
+#define SO_RCVMARK	75
+#endif
 
 /* UDP over IPv6: 65535 less its header; weft's contract says 65,000. */
 #define UDP_MAX		65527
@@ -255,6 +262,181 @@ TEST_F(dgram, unknown_control_data_is_EINVAL)
 	put_unknown_control(&msg, control, sizeof(control));
 	EXPECT_EQ(EINVAL, ERR(sendmsg(self->a, &msg, MSG_NOSIGNAL)));
 	EXPECT_EQ(0, events_now(self->b, POLLIN));
+}
+
+/* Send "marked" with a control message of SOL_SOCKET. */
+static ssize_t send_with(int fd, const struct addr *to, int type,
+			 const void *value, size_t len)
+{
+	char control[CMSG_SPACE(8)] = "";
+	struct iovec iov = { "marked", 6 };
+	struct msghdr msg = {
+		.msg_name = (void *)&to->sa, .msg_namelen = to->len,
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = CMSG_SPACE(len),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_len = CMSG_LEN(len);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = type;
+	memcpy(CMSG_DATA(cmsg), value, len);
+	return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
+/* What marks are seen at: the receiver, or where end A's frames leave. */
+static int watch_marks(int receiver)
+{
+	struct sockaddr_ll sll = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+	};
+	int fd = receiver;
+
+	if (road()->wire) {
+		if (enter_end(END_A))
+			return -1;
+		sll.sll_ifindex = if_nametoindex(getenv("WEFT_DEV_A") ?: "a0");
+		fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
+		if (leave_end(END_A) || bind(fd, (void *)&sll, sizeof(sll)))
+			return -1;
+	}
+	return set_int(fd, SO_RCVMARK, 1) ? -1 : fd;
+}
+
+/* The mark of the next that ends with "marked", or -1. */
+static int next_mark(int fd)
+{
+	char control[256], got[2048];
+	struct iovec iov = { got, sizeof(got) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+	ssize_t n;
+	int mark;
+
+	do {
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		if (wait_events(fd, POLLIN) != POLLIN)
+			return -1;
+		n = recvmsg(fd, &msg, MSG_DONTWAIT);
+	} while (n < 6 || !memmem(got, n, "marked", 6));
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg || cmsg->cmsg_type != SO_MARK)
+		return -1;
+	memcpy(&mark, CMSG_DATA(cmsg), sizeof(mark));
+	return mark;
+}
+
+/* The socket's, unless a control message says otherwise for this one. */
+TEST_F(dgram, mark_is_that_of_the_socket_or_of_the_call)
+{
+	const unsigned int mark = 4711;
+	int eye = watch_marks(self->b);
+
+	ASSERT_LE(0, eye);
+	ASSERT_EQ(0, set_int(self->a, SO_MARK, 77));
+	ASSERT_EQ(6, send_to(self->a, "marked", 6, &self->addr_b));
+	EXPECT_EQ(77, next_mark(eye));
+	ASSERT_EQ(6, send_with(self->a, &self->addr_b, SO_MARK, &mark, 4));
+	EXPECT_EQ(4711, next_mark(eye));
+	ASSERT_EQ(6, send_to(self->a, "marked", 6, &self->addr_b));
+	EXPECT_EQ(77, next_mark(eye));
+	if (eye != self->b)
+		close(eye);
+}
+
+#define HELD_NS		300000000LL
+
+static long long ns_of(const struct timespec *ts)
+{
+	return ts->tv_sec * 1000000000LL + ts->tv_nsec;
+}
+
+static unsigned long long monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ns_of(&ts);
+}
+
+/* Have end A's device hold frames until they are due. */
+static int queue_by_time(bool on)
+{
+	const char *dev = getenv("WEFT_DEV_A") ?: "a0";
+	char command[128];
+	int err;
+
+	snprintf(command, sizeof(command), "tc qdisc %s dev %s root%s",
+		 on ? "replace" : "del", dev, on ? " fq" : "");
+	if (enter_end(END_A))
+		return -1;
+	err = system(command);
+	return leave_end(END_A) ?: err;
+}
+
+static int take_times(int fd)
+{
+	struct sock_txtime txtime = { .clockid = CLOCK_MONOTONIC };
+
+	return setsockopt(fd, SOL_SOCKET, SO_TXTIME, &txtime, sizeof(txtime));
+}
+
+TEST_F(dgram, time_to_leave_is_kept)
+{
+	unsigned long long due = monotonic_ns();
+
+	EXPECT_EQ(EINVAL, ERR(send_with(self->a, &self->addr_b, SCM_TXTIME,
+					&due, 8)));
+	ASSERT_EQ(0, take_times(self->a));
+	/* Late already; and the nodes meet. */
+	ASSERT_EQ(6, send_with(self->a, &self->addr_b, SCM_TXTIME, &due, 8));
+	EXPECT_MESSAGE(self->b, "marked");
+	if (!road()->wire)
+		return;
+	ASSERT_EQ(0, queue_by_time(true));
+	due = monotonic_ns() + HELD_NS;
+	ASSERT_EQ(6, send_with(self->a, &self->addr_b, SCM_TXTIME, &due, 8));
+	ASSERT_EQ(POLLIN, wait_events(self->b, POLLIN));
+	EXPECT_LE(due, monotonic_ns());
+	EXPECT_MESSAGE(self->b, "marked");
+	EXPECT_EQ(0, queue_by_time(false));
+}
+
+/* Receive one with SO_TIMESTAMP, and when it came. */
+static bool recv_stamped(int fd, struct timeval *came)
+{
+	char control[256], got[16];
+	struct iovec iov = { got, sizeof(got) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg;
+
+	if (wait_events(fd, POLLIN) != POLLIN || recvmsg(fd, &msg, 0) < 0)
+		return false;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg || cmsg->cmsg_type != SCM_TIMESTAMP)
+		return false;
+	memcpy(came, CMSG_DATA(cmsg), sizeof(*came));
+	return true;
+}
+
+/* When it came is told, and not when it was to leave, by another clock. */
+TEST_F(dgram, time_to_leave_is_not_that_of_arrival)
+{
+	unsigned long long due = monotonic_ns();
+	struct timeval came;
+
+	ASSERT_EQ(0, take_times(self->a));
+	ASSERT_EQ(6, send_with(self->a, &self->addr_b, SCM_TXTIME, &due, 8));
+	EXPECT_MESSAGE(self->b, "marked");
+	ASSERT_EQ(0, set_int(self->b, SO_TIMESTAMP, 1));
+	ASSERT_EQ(6, send_with(self->a, &self->addr_b, SCM_TXTIME, &due, 8));
+	ASSERT_TRUE(recv_stamped(self->b, &came));
+	EXPECT_GE(5, labs(time(NULL) - came.tv_sec));
 }
 
 TEST_F(dgram, connected_send_needs_no_address)

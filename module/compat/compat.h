@@ -8,7 +8,8 @@
  *	struct sockaddr_unsized * in proto_ops.bind and .connect (6.19)
  *	hrtimer_setup(timer, function, clock, mode) (6.13)
  *	timer_delete(), timer_shutdown_sync()
- *	skb_set_delivery_time(skb, time, SKB_CLOCK_MONOTONIC) (6.12)
+ *	skb_set_delivery_time(skb, time, SKB_CLOCK_MONOTONIC) (6.12), and
+ *	skb_set_delivery_type_by_clockid(skb, time, clockid)
  *	get_random_u32_below()
  *	#include <linux/unaligned.h> (6.12), <net/gso.h> (6.5), <net/proto_memory.h> (6.10)
  *
@@ -147,6 +148,8 @@ do {									\
 /* The third argument was a bool: is it monotonic? */
 #define SKB_CLOCK_REALTIME	0
 #define SKB_CLOCK_MONOTONIC	1
+#define skb_set_delivery_type_by_clockid(skb, time, clockid) \
+	skb_set_delivery_time(skb, time, (clockid) == CLOCK_MONOTONIC)
 #endif
 
 #ifndef WEFT_HAVE_GET_RANDOM_U32_BELOW
