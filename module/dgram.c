@@ -356,7 +356,8 @@ static void name_local(struct sock *sk, struct sock *peer,
 	name_sender(skb, &from, to->own_port);
 	skb->mark = to->control.mark;
 	weft_dgram_cb(skb)->paged = paged;
-	if (sock_flag(peer, SOCK_RCVTSTAMP))
+	/* As netif_rx() would: for a control message, or for SIOCGSTAMP. */
+	if (READ_ONCE(peer->sk_flags) & SK_FLAGS_TIMESTAMP)
 		__net_timestamp(skb);
 	weft_count(weft_sock_net(sk), WEFT_STAT_local_bytes, skb->len);
 }

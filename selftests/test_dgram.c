@@ -6,9 +6,11 @@
  */
 #include <linux/filter.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <linux/net_tstamp.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 
 #include "weft_test.h"
 
@@ -1129,6 +1131,74 @@ TEST_F(dgram, arrival_time_is_told)
 	ASSERT_NE(NULL, cmsg);
 	EXPECT_EQ(SOL_SOCKET, cmsg->cmsg_level);
 	EXPECT_EQ(SCM_TIMESTAMP, cmsg->cmsg_type);
+}
+
+/**
+ * struct stamping - a datagram from @a to @b, and what is told of its arrival
+ * @level: as struct cmsghdr
+ * @type: likewise
+ */
+struct stamping {
+	int a;
+	int b;
+	const struct addr *to;
+	int level;
+	int type;
+};
+
+/* The kernel begins to look at the clock some time after it was told to. */
+static bool is_stamped(void *arg)
+{
+	const struct stamping *st = arg;
+	char control[256], got;
+	struct iovec iov = { &got, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg;
+
+	if (send_to(st->a, "x", 1, st->to) != 1 ||
+	    wait_events(st->b, POLLIN) != POLLIN || recvmsg(st->b, &msg, 0) != 1)
+		return false;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	return cmsg && cmsg->cmsg_level == st->level &&
+	       cmsg->cmsg_type == st->type;
+}
+
+TEST_F(dgram, arrival_time_is_told_by_TIMESTAMPING)
+{
+	struct stamping st = { self->a, self->b, &self->addr_b,
+			       SOL_SOCKET, SCM_TIMESTAMPING };
+
+	ASSERT_EQ(0, set_int(self->b, SO_TIMESTAMPING,
+			     SOF_TIMESTAMPING_RX_SOFTWARE |
+			     SOF_TIMESTAMPING_SOFTWARE));
+	EXPECT_TRUE(eventually(is_stamped, &st));
+}
+
+/* Does the socket say that it came before it was read? */
+static bool is_stamped_before(void *arg)
+{
+	const struct stamping *st = arg;
+	struct timespec came, read;
+	char got;
+
+	if (send_to(st->a, "x", 1, st->to) != 1 ||
+	    wait_events(st->b, POLLIN) != POLLIN)
+		return false;
+	clock_gettime(CLOCK_REALTIME, &read);
+	return recv(st->b, &got, 1, 0) == 1 &&
+	       !ioctl(st->b, SIOCGSTAMPNS, &came) && ns_of(&came) <= ns_of(&read);
+}
+
+TEST_F(dgram, arrival_time_is_told_by_an_ioctl)
+{
+	struct stamping st = { .a = self->a, .b = self->b, .to = &self->addr_b };
+	struct timespec ts;
+
+	EXPECT_EQ(ENOENT, ERR(ioctl(self->b, SIOCGSTAMPNS, &ts)));
+	EXPECT_TRUE(eventually(is_stamped_before, &st));
 }
 
 TEST(own_loopback_address)
