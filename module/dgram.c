@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * DGRAM: one message, one skb, no promise. A receiver whose buffer is full
- * loses the newest, as with UDP.
+ * loses the newest, as with UDP; but a pair of socketpair() loses nothing, as
+ * AF_UNIX's.
  */
 #include <linux/filter.h>
 #include <linux/net.h>
@@ -22,7 +23,8 @@
  * Where a datagram goes, and whether the socket is connected to that. @found:
  * who got the last one there, when weft_port_version() was @found_at. @own_port:
  * the sender's, which may lose it, and get another, while it sends. @control:
- * what goes with it: mark, and when it is to leave.
+ * what goes with it: mark, and when it is to leave. @is_sure: the other end of a
+ * pair has room for it.
  */
 struct target {
 	struct in6_addr	node;
@@ -33,6 +35,7 @@ struct target {
 	u64		found_at;
 	u16		own_port;
 	struct sockcm_cookie control;
+	bool		is_sure;
 };
 
 /* --- receiving side of both roads --- */
@@ -43,15 +46,16 @@ static bool has_buffer(const struct sock *sk)
 	return atomic_read(&sk->sk_rmem_alloc) <= READ_ONCE(sk->sk_rcvbuf);
 }
 
-/* May a datagram that takes @size of memory be queued? WEFT_STATS, or why not. */
-static enum weft_stat why_not_queued(struct sock *sk, u32 size)
+/* May it be queued? WEFT_STATS, or why not. */
+static enum weft_stat why_not_queued(struct sock *sk, struct sk_buff *skb)
 {
 	lockdep_assert_held(&sk->sk_receive_queue.lock);
 	if (weft_sk(sk)->rx_dead)
 		return WEFT_STAT_drop_port;
-	if (!has_buffer(sk))
+	/* Writers that asked at the same time each bring one. */
+	if (!weft_dgram_cb(skb)->sure && !has_buffer(sk))
 		return WEFT_STAT_drop_rcvbuf;
-	if (!weft_rmem_may(sk, size))
+	if (!weft_rmem_may(sk, skb->truesize))
 		return WEFT_STAT_drop_memory;
 	return WEFT_STATS;
 }
@@ -60,7 +64,7 @@ static enum weft_stat why_not_queued(struct sock *sk, u32 size)
 static enum weft_stat add_dgram(struct sock *sk, struct sk_buff *skb,
 				bool *tell)
 {
-	enum weft_stat why = why_not_queued(sk, skb->truesize);
+	enum weft_stat why = why_not_queued(sk, skb);
 
 	if (why != WEFT_STATS) {
 		atomic_inc(&sk->sk_drops);
@@ -85,8 +89,11 @@ static void was_added(struct sock *sk, struct sk_buff *skb, enum weft_stat why,
 		weft_drop(weft_sock_net(sk), skb, why);
 }
 
-/* To a socket's queue, or dropped. Takes skb, whose data is the payload. */
-static void queue_dgram(struct sock *sk, struct sk_buff *skb)
+/*
+ * To a socket's queue (WEFT_STATS), or dropped. Takes skb, whose data is the
+ * payload.
+ */
+static enum weft_stat queue_dgram(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff_head *q = &sk->sk_receive_queue;
 	enum weft_stat why;
@@ -94,13 +101,14 @@ static void queue_dgram(struct sock *sk, struct sk_buff *skb)
 
 	if (sk_filter(sk, skb)) {
 		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_filter);
-		return;
+		return WEFT_STAT_drop_filter;
 	}
 	skb->dev = NULL;
 	spin_lock_bh(&q->lock);
 	why = add_dgram(sk, skb, &tell);
 	spin_unlock_bh(&q->lock);
 	was_added(sk, skb, why, tell);
+	return why;
 }
 
 static void name_sender(struct sk_buff *skb, const struct in6_addr *from,
@@ -356,11 +364,160 @@ static void name_local(struct sock *sk, struct sock *peer,
 	name_sender(skb, &from, to->own_port);
 	skb->mark = to->control.mark;
 	weft_dgram_cb(skb)->paged = paged;
+	weft_dgram_cb(skb)->sure = to->is_sure;
 	/* As netif_rx() would: for a control message, or for SIOCGSTAMP. */
 	if (READ_ONCE(peer->sk_flags) & SK_FLAGS_TIMESTAMP)
 		__net_timestamp(skb);
 	weft_count(weft_sock_net(sk), WEFT_STAT_local_bytes, skb->len);
 }
+
+/* --- pairs --- */
+
+/* Is it one of two ends, which hears of the other alone? */
+static bool is_paired(const struct sock *sk)
+{
+	return weft_sk(sk)->paired &&
+	       READ_ONCE(sk->sk_state) == TCP_ESTABLISHED;
+}
+
+/* Whom a paired socket is connected to, or NULL; RCU. */
+static struct sock *find_mate(struct sock *sk)
+{
+	struct target to = {
+		.is_peer = true,
+		.own_port = READ_ONCE(weft_sk(sk)->port),
+	};
+
+	if (!is_paired(sk) || find_peer(sk, &to) ||
+	    !ipv6_addr_loopback(&to.node))
+		return NULL;
+	return find_receiver(sk, &to);
+}
+
+/* Whoever waits for room at @mate looks again; RCU. */
+static void wake_writers(struct sock *mate)
+{
+	if (mate)
+		mate->sk_write_space(mate);
+}
+
+static void wake_mate(struct sock *sk)
+{
+	rcu_read_lock();
+	wake_writers(find_mate(sk));
+	rcu_read_unlock();
+}
+
+void weft_dgram_unbound(struct sock *sk)
+{
+	wake_mate(sk);
+}
+
+/* Does @mate's queue hold no more than @most? Else its reader tells us later. */
+static bool is_room_at(struct sock *mate, int most)
+{
+	struct sk_buff_head *q = &mate->sk_receive_queue;
+	bool room;
+
+	spin_lock_bh(&q->lock);
+	room = atomic_read(&mate->sk_rmem_alloc) <= most;
+	if (!room)
+		weft_sk(mate)->awaited = true;
+	spin_unlock_bh(&q->lock);
+	return room;
+}
+
+/* Was so much read that the other end is told? Queue. */
+static bool ends_wait(struct sock *sk)
+{
+	struct weft_sock *wsk = weft_sk(sk);
+
+	if (!wsk->awaited || !weft_sock_is_drained(sk))
+		return false;
+	wsk->awaited = false;
+	return true;
+}
+
+bool weft_dgram_has_room(struct sock *sk)
+{
+	struct sock *mate;
+	bool room;
+
+	if (!weft_sk(sk)->paired)
+		return true;
+	rcu_read_lock();
+	mate = find_mate(sk);
+	room = !mate || !is_paired(mate) ||
+	       is_room_at(mate, READ_ONCE(mate->sk_rcvbuf) / 2);
+	rcu_read_unlock();
+	return room;
+}
+
+/* Does it still send to where it is connected to, under the same name? */
+static bool is_to_peer(struct sock *sk, const struct target *to)
+{
+	struct target now;
+
+	return READ_ONCE(weft_sk(sk)->port) == to->own_port &&
+	       !find_peer(sk, &now) && now.port == to->port &&
+	       ipv6_addr_equal(&now.node, &to->node);
+}
+
+/* May a paired socket send now? 0; -EAGAIN: its reader will tell. RCU. */
+static int why_not_sent(struct sock *sk, struct target *to)
+{
+	struct sock *mate = NULL;
+
+	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
+		return -EPIPE;
+	if (is_to_peer(sk, to))
+		mate = find_receiver(sk, to);
+	if (!mate)
+		return to->is_peer ? -ECONNREFUSED : 0;
+	if (!is_paired(mate))
+		return 0;
+	to->is_sure = is_room_at(mate, READ_ONCE(mate->sk_rcvbuf));
+	return to->is_sure ? 0 : -EAGAIN;
+}
+
+static int ask_mate(struct sock *sk, struct target *to)
+{
+	int err;
+
+	rcu_read_lock();
+	err = why_not_sent(sk, to);
+	rcu_read_unlock();
+	return err;
+}
+
+/* Wait until a paired socket may send; not owned. */
+static int wait_mate(struct sock *sk, struct target *to, long timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int err = ask_mate(sk, to);
+
+	if (err != -EAGAIN || !timeo)
+		return err;
+	/* Whoever makes room after our look finds us: both take the lock. */
+	add_wait_queue(sk_sleep(sk), &wait);
+	while ((err = ask_mate(sk, to)) == -EAGAIN && timeo) {
+		if (signal_pending(current)) {
+			err = sock_intr_errno(timeo);
+			break;
+		}
+		timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, timeo);
+	}
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return err;
+}
+
+/* What the sender hears: of what there was room for nothing gets lost. */
+static int error_of(const struct target *to, enum weft_stat why)
+{
+	return to->is_sure && why == WEFT_STAT_drop_memory ? -ENOBUFS : 0;
+}
+
+/* --- on one node --- */
 
 /*
  * A small one that stays on the node. The receiver alone is charged for it, and
@@ -402,8 +559,7 @@ static int queue_filtered(struct local *l, struct sock *peer)
 	if (!skb)
 		return -EAGAIN;
 	into_skb(l, peer, skb);
-	queue_dgram(peer, skb);
-	return 0;
+	return error_of(l->to, queue_dgram(peer, skb));
 }
 
 /* All under one hold of the lock; -EAGAIN when it takes a spare skb. RCU. */
@@ -427,7 +583,7 @@ static int queue_dgram_pieces(struct local *l, struct sock *peer)
 				     add_dgram(peer, skb, &tell);
 	spin_unlock_bh(&q->lock);
 	was_added(peer, skb, why, tell);
-	return 0;
+	return error_of(l->to, why);
 }
 
 static int offer(struct local *l)
@@ -485,12 +641,18 @@ static struct sk_buff *make_local(struct sock *sk, struct msghdr *msg,
 }
 
 static int send_local(struct sock *sk, struct msghdr *msg, size_t len,
-		      const struct target *to)
+		      struct target *to)
 {
 	struct sk_buff *skb;
 	struct sock *peer;
 	int err;
 
+	if (weft_sk(sk)->paired) {
+		err = wait_mate(sk, to, sock_sndtimeo(sk, msg->msg_flags &
+						      MSG_DONTWAIT));
+		if (err)
+			return err;
+	}
 	/* Whoever must not enter file systems would write into sk's own page. */
 	if (len <= PAGE_SIZE && sk->sk_allocation == GFP_KERNEL)
 		return send_small(sk, msg, len, to);
@@ -501,13 +663,15 @@ static int send_local(struct sock *sk, struct msghdr *msg, size_t len,
 	peer = find_receiver(sk, to);
 	if (peer) {
 		name_local(sk, peer, to, skb, false);
-		queue_dgram(peer, skb);
+		err = error_of(to, queue_dgram(peer, skb));
 	} else {
 		nobody_is_there(sk, skb);
 	}
 	rcu_read_unlock();
-	return 0;
+	return err;
 }
+
+/* --- over the wire --- */
 
 /* As UDP's: for the device's queue, which may hold it until it is to leave. */
 static void set_control(struct sock *sk, struct sk_buff *skb,
@@ -602,6 +766,7 @@ static int prepare(struct sock *sk, struct msghdr *msg, struct target *to)
 
 	if (err)
 		return err;
+	to->is_sure = false;
 	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
 		return -EPIPE;
 	err = find_target(sk, msg, to);
@@ -666,6 +831,7 @@ static struct sk_buff *take_dgram(struct sock *sk, int flags, bool sleeps)
 {
 	struct sk_buff_head *q = &sk->sk_receive_queue;
 	struct sk_buff *skb, *spent;
+	bool wake;
 
 	spin_lock_bh(&q->lock);
 	spent = give_spent(sk);
@@ -682,7 +848,10 @@ static struct sk_buff *take_dgram(struct sock *sk, int flags, bool sleeps)
 	} else if (sleeps) {
 		weft_sk(sk)->rx_wanted = true;
 	}
+	wake = ends_wait(sk);
 	spin_unlock_bh(&q->lock);
+	if (wake)
+		wake_mate(sk);
 	consume_skb(spent);
 	return skb;
 }
@@ -827,13 +996,24 @@ static void set_peer(struct sock *sk, const struct target *to)
 	weft_port_changed(weft_sock_net(sk));
 }
 
-/* As UDP: a port that nobody asked for by its number goes as well; sk owned. */
-static void disconnect(struct sock *sk)
+/*
+ * The same. As UDP: with its peer a port goes that nobody asked for by its
+ * number. Then, and not before, writers of either end of a pair look whether it
+ * is one any more. sk owned.
+ */
+static void change_peer(struct sock *sk, const struct target *to)
 {
-	set_peer(sk, NULL);
-	WRITE_ONCE(sk->sk_bound_dev_if, 0);
-	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK))
+	struct sock *mate;
+
+	rcu_read_lock();
+	mate = find_mate(sk);
+	set_peer(sk, to);
+	if (!to && !(sk->sk_userlocks & SOCK_BINDPORT_LOCK))
 		unbind(sk);
+	wake_writers(mate);
+	rcu_read_unlock();
+	if (weft_sk(sk)->paired)
+		sk->sk_write_space(sk);
 }
 
 int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to)
@@ -842,7 +1022,8 @@ int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to)
 	int err;
 
 	if (!to) {
-		disconnect(sk);
+		WRITE_ONCE(sk->sk_bound_dev_if, 0);
+		change_peer(sk, NULL);
 		return 0;
 	}
 	err = autobind(sk);
@@ -858,7 +1039,7 @@ int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to)
 		if (err)
 			return err;
 	}
-	set_peer(sk, &target);
+	change_peer(sk, &target);
 	return 0;
 }
 
@@ -867,6 +1048,8 @@ int weft_dgram_pair(struct sock *a, struct sock *b)
 	struct sockaddr_weft to = {};
 	int err;
 
+	weft_sk(a)->paired = true;
+	weft_sk(b)->paired = true;
 	to.sw_node[15] = 1;
 	err = autobind(a) ?: autobind(b);
 	if (err)

@@ -143,7 +143,7 @@ static __poll_t poll_dgram(struct sock *sk)
 		mask |= EPOLLHUP;
 	if (weft_sock_is_readable(sk))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	if (sock_writeable(sk))
+	if (sock_writeable(sk) && weft_dgram_has_room(sk))
 		mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
 	else
 		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);

@@ -173,8 +173,10 @@ void weft_port_unbind(struct sock *sk)
 	count_bound(wn, wsk->port, -1);
 	spin_unlock_bh(&wn->ports_lock);
 	/* Before the reference is dropped: see weft_port_changed(). */
-	if (weft_is_dgram(sk))
+	if (weft_is_dgram(sk)) {
 		weft_port_changed(wn);
+		weft_dgram_unbound(sk);
+	}
 	WRITE_ONCE(wsk->hashed, false);
 	sk->sk_userlocks &= ~SOCK_BINDPORT_LOCK;
 	weft_net_unuse_address(wn);

@@ -112,6 +112,7 @@ struct weft_keep_opts {
  * @polled: .poll was called: every append is told; never cleared; Queue
  * @tell: LOCAL: the peer is to be told of what we queued; Own
  * @made_room: LOCAL: what we read made room for the peer; Own
+ * @awaited: DGRAM, paired: the other end waits until much was read; Queue
  * @reads: skbs that were read without a pool; Own
  * @found: DGRAM: who got the last to the connected peer, or NULL. No reference: to
  *	be followed under RCU alone, while weft_port_version() is @found_at; written
@@ -175,6 +176,7 @@ struct weft_sock {
 	bool			polled;
 	bool			tell;
 	bool			made_room;
+	bool			awaited;
 	u8			reads;
 	u16			pause_in;
 	u16			pause_step;
@@ -253,6 +255,7 @@ struct weft_dgram_cb {
 	struct in6_addr	from;
 	u16		port;
 	bool		paged;		/* of this node, in pages of ours alone */
+	bool		sure;		/* of a pair: there was room for it */
 };
 
 static inline struct weft_cb *weft_cb(struct sk_buff *skb)
@@ -426,6 +429,10 @@ int weft_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 /** weft_dgram_connect() - @to NULL: disconnect; sk owned */
 int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to);
 int weft_dgram_pair(struct sock *a, struct sock *b);
+/** weft_dgram_has_room() - of a pair: is it to be said that it is writable? */
+bool weft_dgram_has_room(struct sock *sk);
+/** weft_dgram_unbound() - nobody finds it any more; sk owned */
+void weft_dgram_unbound(struct sock *sk);
 /** weft_sock_flush() - what MSG_MORE or a cork holds back leaves; sk owned */
 void weft_sock_flush(struct sock *sk);
 int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,

@@ -3,6 +3,7 @@
  * socketpair(2): two connected sockets of one node. The oracle is AF_UNIX.
  *
  * weft-roads: local
+ * weft-cflags: -pthread
  */
 #include "weft_test.h"
 
@@ -121,6 +122,210 @@ TEST_F(pair, bulk_both_ways)
 			ASSERT_EQ(1000, pattern_check(got, 1000, j, i));
 		}
 	}
+}
+
+#define PIECE	1000
+
+static ssize_t send_piece(int fd, int flags)
+{
+	static const char zeros[PIECE];
+
+	return send(fd, zeros, PIECE, flags | MSG_NOSIGNAL);
+}
+
+/* Send until no more is taken. Return: bytes taken, or -1 if that has no end. */
+static long fill_pair(int fd)
+{
+	long total = 0;
+	ssize_t n;
+
+	while (total < 64 << 20) {
+		n = send_piece(fd, MSG_DONTWAIT);
+		if (n < 0)
+			return errno == EAGAIN ? total : -1;
+		total += n;
+	}
+	return -1;
+}
+
+/* Read all that is there. Return: how much it was. */
+static long empty_pair(int fd)
+{
+	char got[PIECE];
+	long total = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, got, sizeof(got), MSG_DONTWAIT)) > 0)
+		total += n;
+	return total;
+}
+
+TEST_F(pair, full_is_EAGAIN_and_loses_nothing)
+{
+	long sent;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		sent = fill_pair(self->fd[0]);
+		ASSERT_LT(0, sent);
+		EXPECT_EQ(sent, empty_pair(self->fd[1]));
+	}
+}
+
+TEST_F(pair, full_is_writable_when_it_is_read)
+{
+	long sent = fill_pair(self->fd[0]);
+
+	ASSERT_LT(0, sent);
+	EXPECT_EQ(0, events_now(self->fd[0], POLLOUT));
+	EXPECT_EQ(sent, empty_pair(self->fd[1]));
+	EXPECT_EQ(POLLOUT, wait_events(self->fd[0], POLLOUT));
+}
+
+static long call_send(void *arg)
+{
+	return send_piece(*(int *)arg, 0);
+}
+
+static long call_poll_out(void *arg)
+{
+	return wait_events(*(int *)arg, POLLOUT);
+}
+
+TEST_F(pair, who_waits_for_room_is_woken_by_the_reader)
+{
+	struct task writer, poller;
+	long sent = fill_pair(self->fd[0]);
+
+	ASSERT_LT(0, sent);
+	ASSERT_EQ(0, task_start(&writer, call_send, &self->fd[0]));
+	ASSERT_EQ(0, task_start(&poller, call_poll_out, &self->fd[0]));
+	ASSERT_TRUE(task_wait_asleep(&writer));
+	ASSERT_TRUE(task_wait_asleep(&poller));
+	EXPECT_LE(sent, empty_pair(self->fd[1]));
+	ASSERT_TRUE(task_join(&writer));
+	ASSERT_TRUE(task_join(&poller));
+	EXPECT_EQ(PIECE, writer.result);
+	EXPECT_EQ(POLLOUT, poller.result);
+}
+
+static int gone(int type)
+{
+	return type == SOCK_DGRAM ? ECONNREFUSED : EPIPE;
+}
+
+TEST_F(pair, who_waits_for_room_hears_that_the_peer_has_closed)
+{
+	bool resets = variant->type != SOCK_DGRAM;
+	struct task writer;
+
+	ASSERT_LT(0, fill_pair(self->fd[0]));
+	ASSERT_EQ(0, task_start(&writer, call_send, &self->fd[0]));
+	ASSERT_TRUE(task_wait_asleep(&writer));
+	CLOSE(self->fd[1]);
+	ASSERT_TRUE(task_join(&writer));
+	EXPECT_EQ(-1, writer.result);
+	EXPECT_EQ(resets ? ECONNRESET : ECONNREFUSED, writer.error);
+}
+
+TEST_F(pair, who_waits_for_room_may_be_interrupted)
+{
+	struct timeval tv = { .tv_usec = 1000 };
+	struct task writer;
+
+	ASSERT_LT(0, fill_pair(self->fd[0]));
+	ASSERT_EQ(0, task_start(&writer, call_send, &self->fd[0]));
+	ASSERT_TRUE(task_interrupt(&writer));
+	EXPECT_EQ(EINTR, writer.error);
+	ASSERT_EQ(0, setsockopt(self->fd[0], SOL_SOCKET, SO_SNDTIMEO, &tv,
+				sizeof(tv)));
+	EXPECT_EQ(EAGAIN, ERR(send_piece(self->fd[0], 0)));
+}
+
+TEST_F(pair, closed_peer_is_known_at_once)
+{
+	CLOSE(self->fd[1]);
+	EXPECT_EQ(gone(variant->type), ERR(SEND(self->fd[0], "x")));
+	EXPECT_EQ(0, get_int(self->fd[0], SO_ERROR));
+}
+
+/* Who is no end of the pair any more takes nothing, and keeps nobody waiting. */
+TEST_F(pair, who_waits_for_room_hears_that_the_peer_has_left)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct task writer;
+
+	if (road()->oracle || variant->type != SOCK_DGRAM)
+		return;
+	ASSERT_LT(0, fill_pair(self->fd[0]));
+	ASSERT_EQ(0, task_start(&writer, call_send, &self->fd[0]));
+	ASSERT_TRUE(task_wait_asleep(&writer));
+	ASSERT_EQ(0, connect(self->fd[1], &none, sizeof(none)));
+	ASSERT_TRUE(task_join(&writer));
+	EXPECT_EQ(ECONNREFUSED, writer.error);
+}
+
+TEST_F(pair, who_waits_for_room_may_leave)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct task writer;
+
+	if (road()->oracle || variant->type != SOCK_DGRAM)
+		return;
+	ASSERT_LT(0, fill_pair(self->fd[0]));
+	ASSERT_EQ(0, task_start(&writer, call_send, &self->fd[0]));
+	ASSERT_TRUE(task_wait_asleep(&writer));
+	ASSERT_EQ(0, connect(self->fd[0], &none, sizeof(none)));
+	ASSERT_TRUE(task_join(&writer));
+	EXPECT_EQ(ECONNREFUSED, writer.error);
+}
+
+TEST_F(pair, who_waits_for_room_hears_of_shutdown)
+{
+	struct task writer;
+
+	if (road()->oracle || variant->type != SOCK_DGRAM)
+		return;
+	ASSERT_LT(0, fill_pair(self->fd[0]));
+	ASSERT_EQ(0, task_start(&writer, call_send, &self->fd[0]));
+	ASSERT_TRUE(task_wait_asleep(&writer));
+	ASSERT_EQ(0, shutdown(self->fd[0], SHUT_WR));
+	ASSERT_TRUE(task_join(&writer));
+	EXPECT_EQ(EPIPE, writer.error);
+}
+
+#define WRITERS	3
+#define EACH	20000
+
+static long call_send_many(void *arg)
+{
+	int i;
+
+	for (i = 0; i < EACH; i++)
+		if (send(*(int *)arg, &i, sizeof(i), 0) != sizeof(i))
+			return -1;
+	return 0;
+}
+
+/* Small ones, from several threads, to a reader who is slower than they. */
+TEST_F(pair, many_writers_lose_nothing)
+{
+	struct task writers[WRITERS];
+	long got = 0;
+	int i;
+
+	if (variant->type == SOCK_STREAM)
+		return;
+	for (i = 0; i < WRITERS; i++)
+		ASSERT_EQ(0, task_start(&writers[i], call_send_many,
+					&self->fd[0]));
+	while (got < WRITERS * EACH && wait_events(self->fd[1], POLLIN))
+		got += empty_pair(self->fd[1]) / sizeof(int);
+	for (i = 0; i < WRITERS; i++) {
+		ASSERT_TRUE(task_join(&writers[i]));
+		EXPECT_EQ(0, writers[i].result);
+	}
+	EXPECT_EQ(WRITERS * EACH, got);
 }
 
 TEST(flags_of_the_type)
