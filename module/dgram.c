@@ -758,23 +758,28 @@ static noinline int own_and_autobind(struct sock *sk, u16 *port)
 	return err;
 }
 
-/* Before anything is sent: why not, or where to. One that is bound is not owned. */
+/*
+ * Before anything is sent: why not, or where to. As UDP: even a send that fails
+ * names the socket, and one without a target says so before all else. One that
+ * is bound is not owned.
+ */
 static int prepare(struct sock *sk, struct msghdr *msg, struct target *to)
 {
 	struct weft_sock *wsk = weft_sk(sk);
-	int err = sock_error(sk);
+	int err = 0;
 
-	if (err)
-		return err;
 	to->is_sure = false;
-	if (READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
-		return -EPIPE;
-	err = find_target(sk, msg, to);
-	if (err)
-		return err;
 	/* Pairs with insert_port(). */
 	to->own_port = smp_load_acquire(&wsk->hashed) ? READ_ONCE(wsk->port) : 0;
-	return to->own_port ? 0 : own_and_autobind(sk, &to->own_port);
+	if (!to->own_port)
+		err = own_and_autobind(sk, &to->own_port);
+	if (!err)
+		err = find_target(sk, msg, to);
+	if (!err)
+		err = sock_error(sk);
+	if (!err && READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
+		err = -EPIPE;
+	return err;
 }
 
 int weft_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
