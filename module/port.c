@@ -2,6 +2,7 @@
 /* Bound sockets by class and port; a socket is in at most once. */
 #include <linux/random.h>
 #include <linux/rhashtable.h>
+#include <net/ip.h>
 #include <net/sock.h>
 
 #include "listen.h"
@@ -144,12 +145,19 @@ static int insert_ephemeral(struct weft_net *wn, struct sock *sk,
 	return err;
 }
 
+/* A kernel without IP has the header, and nobody who sets the limit. */
+static bool is_privileged(struct net *net, u16 port)
+{
+	return IS_ENABLED(CONFIG_INET) ?
+	       inet_port_requires_bind_service(net, port) : port < PROT_SOCK;
+}
+
 int weft_port_bind(struct sock *sk, const struct in6_addr *addr, u16 port)
 {
 	struct weft_net *wn = weft_sock_net(sk);
 	int err;
 
-	if (port && port < PROT_SOCK &&
+	if (port && is_privileged(sock_net(sk), port) &&
 	    !ns_capable(sock_net(sk)->user_ns, CAP_NET_BIND_SERVICE))
 		return -EACCES;
 	spin_lock_bh(&wn->ports_lock);

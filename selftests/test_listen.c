@@ -613,6 +613,45 @@ TEST_F(port, below_1024_needs_a_capability)
 	EXPECT_NE(EACCES, ERR(bind_to(self->fd, &addr)));
 }
 
+static int set_unprivileged_start(const char *port)
+{
+	int fd = open("/proc/sys/net/ipv4/ip_unprivileged_port_start",
+		      O_WRONLY | O_CLOEXEC);
+	ssize_t n = write(fd, port, strlen(port));
+
+	close(fd);
+	return n < 0 ? -1 : 0;
+}
+
+/* Of a namespace of its own: the oracle's is the machine's. */
+static int bind_without_capability(int type, unsigned int port)
+{
+	struct addr addr;
+	int fd = socket(road()->family, type, 0), err;
+
+	any_addr(&addr, type, port);
+	err = ERR(bind_to(fd, &addr));
+	close(fd);
+	return err;
+}
+
+TEST_F(port, below_what_the_namespace_says_need_a_capability)
+{
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	ASSERT_EQ(0, set_unprivileged_start("80"));
+	ASSERT_EQ(0, drop_capability(CAP_NET_BIND_SERVICE));
+	EXPECT_EQ(0, bind_without_capability(variant->type, 1023));
+	EXPECT_EQ(0, bind_without_capability(variant->type, 80));
+	EXPECT_EQ(EACCES, bind_without_capability(variant->type, 79));
+	EXPECT_EQ(EACCES, bind_without_capability(variant->type, 1));
+	ASSERT_EQ(0, set_unprivileged_start("2000"));
+	EXPECT_EQ(EACCES, bind_without_capability(variant->type, 1999));
+	EXPECT_EQ(0, bind_without_capability(variant->type, 2000));
+	/* A port that was not asked for needs nothing. */
+	ASSERT_EQ(0, set_unprivileged_start("32768"));
+	EXPECT_EQ(0, bind_without_capability(variant->type, 0));
+}
+
 TEST_F(port, below_1024_with_the_capability)
 {
 	struct addr addr;

@@ -29,7 +29,8 @@
  *
  * Ports
  *	16 bits, one space for STREAM and SEQPACKET and another for DGRAM.
- *	bind to port 0 takes a free one of 32768..60999; ports below 1024 need
+ *	bind to port 0 takes a free one of 32768..60999; ports below
+ *	net.ipv4.ip_unprivileged_port_start, 1024 unless set, need
  *	CAP_NET_BIND_SERVICE in the user namespace of the network namespace. A
  *	connecting socket needs no bind: it is named with an ephemeral port,
  *	which names it to its peer and reserves nothing.
