@@ -62,6 +62,18 @@ static bool overlaps(const struct in6_addr *a, const struct in6_addr *b)
 	return ipv6_addr_any(a) || ipv6_addr_any(b) || ipv6_addr_equal(a, b);
 }
 
+/*
+ * May something come over one device for both? Not asked again when a bound
+ * socket gets another device, as TCP and UDP do not: one of them hears it then.
+ */
+static bool meets(const struct sock *a, const struct sock *b)
+{
+	int one = READ_ONCE(a->sk_bound_dev_if);
+	int two = READ_ONCE(b->sk_bound_dev_if);
+
+	return !one || !two || one == two;
+}
+
 /* SO_REUSEADDR: as TCP without TIME_WAIT, and as UDP. */
 static bool may_share(const struct sock *a, const struct sock *b)
 {
@@ -81,7 +93,7 @@ static bool is_taken(struct weft_net *wn, struct sock *sk,
 	list = rhltable_lookup(&wn->ports, &key, port_params);
 	rhl_for_each_entry_rcu(other, pos, list, port_node)
 		if (&other->sk != sk && overlaps(&other->addr, addr) &&
-		    !may_share(&other->sk, sk)) {
+		    meets(&other->sk, sk) && !may_share(&other->sk, sk)) {
 			taken = true;
 			break;
 		}
@@ -220,6 +232,7 @@ static bool may_listen(struct sock *sk)
 	list = rhltable_lookup(&wn->ports, &key, port_params);
 	rhl_for_each_entry_rcu(other, pos, list, port_node)
 		if (other != wsk && overlaps(&other->addr, &wsk->addr) &&
+		    meets(&other->sk, sk) &&
 		    READ_ONCE(other->sk.sk_state) == TCP_LISTEN)
 			may = false;
 	rcu_read_unlock();
@@ -242,7 +255,8 @@ int weft_port_listen(struct sock *sk, int backlog)
 
 /*
  * How well a socket suits: -1 not at all; connected to just this sender beats
- * bound to an address, which beats bound to any.
+ * bound to an address, which beats bound to the device, which beats bound to
+ * neither.
  */
 static int score(struct weft_sock *wsk, const struct in6_addr *to,
 		 const struct in6_addr *from, u16 from_port, int dif)
@@ -255,17 +269,19 @@ static int score(struct weft_sock *wsk, const struct in6_addr *to,
 	if (!ipv6_addr_any(&addr)) {
 		if (!ipv6_addr_equal(&addr, to))
 			return -1;
-		points = 1;
+		points = 2;
 	}
 	if (bound && bound != dif)
 		return -1;
+	if (bound)
+		points++;
 	if (weft_is_dgram(&wsk->sk)) {
 		if (READ_ONCE(wsk->sk.sk_state) != TCP_ESTABLISHED)
 			return points;
 		if (wsk->peer_port != from_port ||
 		    !ipv6_addr_equal(&wsk->peer_addr, from))
 			return -1;
-		return points + 2;
+		return points + 4;
 	}
 	return READ_ONCE(wsk->sk.sk_state) == TCP_LISTEN ? points : -1;
 }

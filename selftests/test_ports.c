@@ -398,6 +398,117 @@ TEST_F(ports, of_a_device_are_looked_up_anew)
 	close(far);
 }
 
+/* The device need not be there: an index is all that is compared. */
+static int bind_to_index(int fd, int index)
+{
+	return set_int(fd, SO_BINDTOIFINDEX, index);
+}
+
+/* Two have a port when both name a device, and not the same. */
+TEST_F(ports, of_different_devices_are_different)
+{
+	const struct {
+		int one;
+		int two;
+		int error;
+	} table[] = {
+		{ 0, 0, EADDRINUSE }, { 0, 1001, EADDRINUSE },
+		{ 1001, 0, EADDRINUSE }, { 1001, 1001, EADDRINUSE },
+		{ 1001, 1002, 0 },
+	};
+	size_t i;
+	int one, two;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		unsigned int port = free_port(variant->type);
+
+		one = end_socket(END_B, variant->type);
+		two = end_socket(END_B, variant->type);
+		ASSERT_EQ(0, bind_to_index(one, table[i].one));
+		ASSERT_EQ(0, bind_to_index(two, table[i].two));
+		ASSERT_EQ(0, bind_any(one, port));
+		EXPECT_EQ(table[i].error, ERR(bind_any(two, port))) {
+			TH_LOG("devices %d and %d", table[i].one,
+			       table[i].two);
+		}
+		close(one);
+		close(two);
+	}
+}
+
+/* Likewise of those that listen; and then what came first stays. */
+TEST_F(ports, of_different_devices_have_listeners)
+{
+	unsigned int port = free_port(variant->type);
+
+	if (variant->type == SOCK_DGRAM)
+		return;
+	ASSERT_EQ(0, bind_to_index(self->one, 1001));
+	ASSERT_EQ(0, bind_to_index(self->two, 1002));
+	ASSERT_EQ(0, bind_any(self->one, port));
+	ASSERT_EQ(0, bind_any(self->two, port));
+	EXPECT_EQ(0, ERR(listen(self->one, 1)));
+	EXPECT_EQ(0, ERR(listen(self->two, 1)));
+	/* As TCP: whoever changes its device is not asked again. */
+	EXPECT_EQ(0, ERR(bind_to_index(self->two, 1001)));
+	EXPECT_EQ(0, ERR(shutdown(self->two, SHUT_RD)));
+	EXPECT_EQ(EADDRINUSE, ERR(listen(self->two, 1)));
+}
+
+/* Who is bound to the device hears before who is bound to none. */
+TEST_F(ports, of_a_device_are_its_own_first)
+{
+	unsigned int port = free_port(SOCK_DGRAM);
+	struct addr addr;
+	int order, fd;
+
+	if (variant->type != SOCK_DGRAM)
+		return;
+	ASSERT_EQ(0, set_int(self->one, SO_REUSEADDR, 1));
+	ASSERT_EQ(0, set_int(self->two, SO_REUSEADDR, 1));
+	ASSERT_EQ(0, bind_any(self->one, port));
+	ASSERT_EQ(0, bind_any(self->two, port));
+	fd = end_socket(END_B, SOCK_DGRAM);
+	set_addr(&addr, &in6addr_loopback, port);
+	for (order = 0; order < 2; order++) {
+		int bound = order ? self->two : self->one;
+
+		ASSERT_EQ(0, bind_to_device(bound, "lo"));
+		ASSERT_EQ(3, send_to(fd, "own", 3, &addr));
+		EXPECT_MESSAGE(bound, "own");
+		ASSERT_EQ(0, bind_to_device(bound, ""));
+	}
+	close(fd);
+}
+
+/* Two that listen at one port of two devices get what comes over each. */
+TEST_F(ports, of_two_devices_are_both_heard)
+{
+	unsigned int port = free_port(variant->type);
+	int far = end_socket(END_A, variant->type);
+	int near = end_socket(END_B, variant->type);
+	struct addr addr;
+
+	if (!road()->wire)
+		return;
+	ASSERT_EQ(0, bind_to_device(self->one, "lo"));
+	ASSERT_EQ(0, bind_to_device(self->two, getenv("WEFT_DEV_B")));
+	ASSERT_EQ(0, bind_any(self->one, port));
+	ASSERT_EQ(0, bind_any(self->two, port));
+	if (variant->type != SOCK_DGRAM) {
+		ASSERT_EQ(0, listen(self->one, 1));
+		ASSERT_EQ(0, listen(self->two, 1));
+	}
+	end_addr(&addr, END_B, variant->type, port);
+	EXPECT_LE(0, reach(near, &addr, variant->type));
+	EXPECT_EQ(POLLIN, wait_events(self->one, POLLIN));
+	EXPECT_EQ(0, events_now(self->two, POLLIN));
+	EXPECT_LE(0, reach(far, &addr, variant->type));
+	EXPECT_EQ(POLLIN, wait_events(self->two, POLLIN));
+	close(far);
+	close(near);
+}
+
 /* --- none is left --- */
 
 static int allow_files(rlim_t files)
