@@ -1049,10 +1049,18 @@ static const struct proto_ops dgram_ops = {
 	.recvmsg	= weft_dgram_recvmsg,
 };
 
+/* Programs pass what getaddrinfo() gave them, which knows the models alone. */
+static bool is_default(int type, int protocol)
+{
+	return protocol == WEFT_PROTO_DEFAULT ||
+	       (type == SOCK_STREAM && protocol == IPPROTO_TCP) ||
+	       (type == SOCK_DGRAM && protocol == IPPROTO_UDP);
+}
+
 static int weft_create(struct net *net, struct socket *sock, int protocol,
 		       int kern)
 {
-	if (protocol != WEFT_PROTO_DEFAULT && protocol != WEFT_PROTO_INET6)
+	if (!is_default(sock->type, protocol) && protocol != WEFT_PROTO_INET6)
 		return -EPROTONOSUPPORT;
 	switch (sock->type) {
 	case SOCK_STREAM:

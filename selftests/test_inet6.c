@@ -243,4 +243,78 @@ TEST_F(dgram, sendto_takes_both_families)
 	}
 }
 
+/* --- what programs take from getaddrinfo() --- */
+
+TEST(protocol_of_the_model_is_taken)
+{
+	const struct {
+		int type;
+		int protocol;
+		int error;
+	} table[] = {
+		{ SOCK_STREAM, IPPROTO_TCP, 0 },
+		{ SOCK_DGRAM, IPPROTO_UDP, 0 },
+		{ SOCK_STREAM, IPPROTO_UDP, EPROTONOSUPPORT },
+		{ SOCK_DGRAM, IPPROTO_TCP, EPROTONOSUPPORT },
+		{ SOCK_STREAM, 253, EPROTONOSUPPORT },
+		{ SOCK_DGRAM, 253, EPROTONOSUPPORT },
+	};
+	size_t i;
+	int fd;
+
+	ROAD_OR_SKIP();
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		fd = socket(road()->family, table[i].type, table[i].protocol);
+		EXPECT_EQ(table[i].error, fd < 0 ? errno : 0) {
+			TH_LOG("type %d, protocol %d", table[i].type,
+			       table[i].protocol);
+		}
+		if (fd < 0)
+			continue;
+		/* It stands for WEFT_PROTO_DEFAULT. */
+		EXPECT_EQ(road()->oracle ? table[i].protocol : 0,
+			  get_int(fd, SO_PROTOCOL));
+		close(fd);
+	}
+}
+
+TEST(protocol_of_a_model_is_none_of_messages)
+{
+	const int protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
+	size_t i;
+
+	ROAD_OR_SKIP();
+	if (road()->oracle)
+		return;
+	for (i = 0; i < ARRAY_SIZE(protocols); i++)
+		EXPECT_EQ(EPROTONOSUPPORT,
+			  ERR(socket(road()->family, SOCK_SEQPACKET,
+				     protocols[i])));
+}
+
+/* What answers by the name of the model talks to what does not. */
+TEST(protocol_of_the_model_is_only_a_name)
+{
+	struct addr addr;
+	int pair[2], lis, fd;
+
+	ROAD_OR_SKIP();
+	if (!road()->oracle) {
+		ASSERT_EQ(0, socketpair(road()->family, SOCK_STREAM,
+					IPPROTO_TCP, pair));
+		ASSERT_EQ(5, SEND(pair[0], "hello"));
+		EXPECT_MESSAGE(pair[1], "hello");
+		close(pair[0]);
+		close(pair[1]);
+	}
+	lis = listener(END_B, SOCK_STREAM, 1, &addr);
+	fd = end_socket_proto(END_A, SOCK_STREAM, IPPROTO_TCP);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, connect_to(fd, &addr));
+	ASSERT_EQ(0, own_addr(fd, &addr));
+	EXPECT_EQ(road()->family, addr.sa.sa_family);
+	close(fd);
+	close(lis);
+}
+
 TEST_HARNESS_MAIN

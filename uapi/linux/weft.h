@@ -68,7 +68,10 @@
 /* Level of the socket options below. */
 #define SOL_WEFT		22341
 
-/* Protocols of socket(2): how the kernel names addresses to this socket. */
+/*
+ * Protocols of socket(2): how the kernel names addresses to this socket.
+ * IPPROTO_TCP of a STREAM and IPPROTO_UDP of a DGRAM are taken for the first.
+ */
 #define WEFT_PROTO_DEFAULT	0
 #define WEFT_PROTO_INET6	41
 
