@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Socket options, ioctls and the receive low-water mark. */
 #include <asm/ioctls.h>
+#include <linux/in6.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <net/sock.h>
@@ -17,6 +18,8 @@
 #define KEEPCNT_MAX		127
 /* What a frame carries with an MTU of 1,500, bytes. */
 #define MSS_USUAL		1460
+/* What IPv6 says of packets that nobody set it for. */
+#define HOPS_USUAL		64
 
 static u32 get_max_message(struct sock *sk)
 {
@@ -145,6 +148,34 @@ static u32 get_mss(struct sock *sk)
 	return conn ? conn->engine.params.mss : MSS_USUAL;
 }
 
+/* No address of IPv4 is ever heard. */
+static u32 get_v6only(struct sock *sk)
+{
+	return 1;
+}
+
+/* As IPv6: before the socket has a name. */
+static int set_v6only(struct sock *sk, int value)
+{
+	return weft_sk(sk)->port ? -EINVAL : 0;
+}
+
+static u32 get_tclass(struct sock *sk)
+{
+	return 0;
+}
+
+static u32 get_hops(struct sock *sk)
+{
+	return HOPS_USUAL;
+}
+
+/* Of what no frame of weft has a field for; -1 is "the usual". */
+static int ignore_byte(struct sock *sk, int value)
+{
+	return value < -1 || value > U8_MAX ? -EINVAL : 0;
+}
+
 /*
  * One row an option of SOL_WEFT. Programs written for TCP set the likes of
  * these on whatever they take for TCP: a STREAM knows them by @tcp as well, and
@@ -171,6 +202,16 @@ static const struct option {
 	{ 0,			 TCP_MAXSEG, get_mss },
 };
 
+/*
+ * Of IPPROTO_IPV6, for sockets that answer by names of IPv6: programs that know
+ * these names give up when one of these is refused.
+ */
+static const struct option ipv6_options[] = {
+	{ IPV6_V6ONLY,		 0, get_v6only, set_v6only },
+	{ IPV6_TCLASS,		 0, get_tclass, ignore_byte },
+	{ IPV6_UNICAST_HOPS,	 0, get_hops, ignore_byte },
+};
+
 /* Is it one of ours, or of TCP's that a STREAM has under that name? */
 static bool is_called(const struct sock *sk, int level, int name, int ours,
 		      int tcp)
@@ -181,11 +222,23 @@ static bool is_called(const struct sock *sk, int level, int name, int ours,
 	       name == tcp;
 }
 
+static const struct option *find_ipv6_option(const struct sock *sk, int name)
+{
+	unsigned int i;
+
+	for (i = 0; weft_sk(sk)->inet6 && i < ARRAY_SIZE(ipv6_options); i++)
+		if (name == ipv6_options[i].name)
+			return &ipv6_options[i];
+	return NULL;
+}
+
 static const struct option *find_option(const struct sock *sk, int level,
 					int name)
 {
 	unsigned int i;
 
+	if (level == IPPROTO_IPV6)
+		return find_ipv6_option(sk, name);
 	for (i = 0; name && i < ARRAY_SIZE(options); i++)
 		if (is_called(sk, level, name, options[i].name, options[i].tcp))
 			return &options[i];

@@ -243,6 +243,129 @@ TEST_F(dgram, sendto_takes_both_families)
 	}
 }
 
+/* --- options of IPv6, which programs set on whatever has its names --- */
+
+FIXTURE(ipv6)
+{
+	int fd;
+	int own;		/* of the family's own naming */
+};
+
+FIXTURE_VARIANT(ipv6)
+{
+	int type;
+};
+
+FIXTURE_VARIANT_ADD(ipv6, stream) { .type = SOCK_STREAM };
+FIXTURE_VARIANT_ADD(ipv6, seqpacket) { .type = SOCK_SEQPACKET };
+FIXTURE_VARIANT_ADD(ipv6, dgram) { .type = SOCK_DGRAM };
+
+FIXTURE_SETUP(ipv6)
+{
+	ROAD_OR_SKIP();
+	if (is_unix(variant->type))
+		SKIP(return, "AF_UNIX has other names");
+	self->fd = end_socket_proto(END_A, variant->type, WEFT_PROTO_INET6);
+	self->own = end_socket(END_A, variant->type);
+	ASSERT_LE(0, self->fd);
+	ASSERT_LE(0, self->own);
+}
+
+FIXTURE_TEARDOWN(ipv6)
+{
+	close(self->fd);
+	close(self->own);
+}
+
+static int set_ipv6(int fd, int option, int value)
+{
+	return setsockopt(fd, IPPROTO_IPV6, option, &value, sizeof(value));
+}
+
+static int get_ipv6(int fd, int option)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	return getsockopt(fd, IPPROTO_IPV6, option, &value, &len) ? -1 : value;
+}
+
+TEST_F(ipv6, V6ONLY_is_taken)
+{
+	EXPECT_EQ(0, ERR(set_ipv6(self->fd, IPV6_V6ONLY, 0)));
+	/* There are no addresses of IPv4 that it could take. */
+	EXPECT_EQ(!road()->oracle, get_ipv6(self->fd, IPV6_V6ONLY));
+	EXPECT_EQ(0, ERR(set_ipv6(self->fd, IPV6_V6ONLY, 77)));
+	EXPECT_EQ(1, get_ipv6(self->fd, IPV6_V6ONLY));
+}
+
+TEST_F(ipv6, V6ONLY_comes_before_bind)
+{
+	struct addr addr;
+
+	ASSERT_EQ(0, set_ipv6(self->fd, IPV6_V6ONLY, 1));
+	any_addr(&addr, variant->type, 0);
+	ASSERT_EQ(0, bind_to(self->fd, &addr));
+	EXPECT_EQ(EINVAL, ERR(set_ipv6(self->fd, IPV6_V6ONLY, 1)));
+	EXPECT_EQ(1, get_ipv6(self->fd, IPV6_V6ONLY));
+}
+
+TEST_F(ipv6, marks_of_packets_are_taken_in_their_ranges)
+{
+	const int options[] = { IPV6_TCLASS, IPV6_UNICAST_HOPS };
+	const struct {
+		int value;
+		int error;
+	} values[] = {
+		{ -2, EINVAL }, { 256, EINVAL }, { INT_MIN, EINVAL },
+		{ INT_MAX, EINVAL }, { 255, 0 }, { 1, 0 }, { 0, 0 }, { -1, 0 },
+	};
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(options); i++)
+		for (j = 0; j < ARRAY_SIZE(values); j++)
+			EXPECT_EQ(values[j].error,
+				  ERR(set_ipv6(self->fd, options[i],
+					       values[j].value)));
+	/* What -1 stands for. */
+	EXPECT_EQ(0, get_ipv6(self->fd, IPV6_TCLASS));
+	EXPECT_EQ(64, get_ipv6(self->fd, IPV6_UNICAST_HOPS));
+}
+
+TEST_F(ipv6, short_lengths_are_EINVAL)
+{
+	const int options[] = { IPV6_V6ONLY, IPV6_TCLASS, IPV6_UNICAST_HOPS };
+	int zero = 0;
+	socklen_t len;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(options); i++)
+		for (len = 0; len < sizeof(zero); len++)
+			EXPECT_EQ(EINVAL, ERR(setsockopt(self->fd, IPPROTO_IPV6,
+							 options[i], &zero,
+							 len)));
+}
+
+/* A socket that is not called as one of IPv6 has none, and no other has all. */
+TEST_F(ipv6, others_are_refused)
+{
+	const int options[] = { IPV6_V6ONLY, IPV6_TCLASS, IPV6_UNICAST_HOPS };
+	int value = 0;
+	socklen_t len;
+	size_t i;
+
+	EXPECT_EQ(ENOPROTOOPT, ERR(set_ipv6(self->fd, 9999, 1)));
+	if (road()->oracle)
+		return;
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
+		len = sizeof(value);
+		EXPECT_EQ(ENOPROTOOPT, ERR(set_ipv6(self->own, options[i], 1)));
+		EXPECT_EQ(ENOPROTOOPT, ERR(getsockopt(self->own, IPPROTO_IPV6,
+						      options[i], &value,
+						      &len)));
+	}
+}
+
 /* --- what programs take from getaddrinfo() --- */
 
 TEST(protocol_of_the_model_is_taken)

@@ -21,6 +21,8 @@ def weft_socket(kind=socket.SOCK_STREAM):
 
 def server(port):
     lis = weft_socket()
+    # As asyncio and socket.create_server() do, which need it to succeed.
+    lis.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     lis.bind(("::", port))
     lis.listen()
     assert lis.getsockname()[1] == port
