@@ -440,7 +440,7 @@ int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 int weft_getsockopt(struct socket *sock, int level, int name,
 		    char __user *val, int __user *len);
 int weft_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
-/** weft_sock_ioctl() - SIOCINQ, SIOCOUTQ; what io_uring calls */
+/** weft_sock_ioctl() - what io_uring calls, and weft_ioctl() */
 int weft_sock_ioctl(struct sock *sk, int cmd, int *karg);
 int weft_set_rcvlowat(struct sock *sk, int val);
 

@@ -412,10 +412,44 @@ static int get_outq(struct sock *sk)
 	}
 }
 
+/* Of those, what never left: on one node it leaves when it is written. */
+static int get_outq_unsent(struct sock *sk)
+{
+	const struct weft_conn *conn = weft_sk(sk)->conn;
+	u64 sent;
+
+	if (weft_sk(sk)->road != WEFT_ROAD_WIRE || !conn->linked)
+		return 0;
+	sent = min(conn->engine.snd_nxt, conn->tx_end);
+	return min_t(u64, conn->tx_end - sent, INT_MAX);
+}
+
+/* As TCP's, where nothing urgent ever comes; AF_UNIX's messages have none. */
+static int answer_atmark(const struct sock *sk, int *karg)
+{
+	if (weft_is_dgram(sk))
+		return -ENOIOCTLCMD;
+	if (sk->sk_type != SOCK_STREAM)
+		return -EOPNOTSUPP;
+	*karg = 0;
+	return 0;
+}
+
+/* Does it ask this socket for a number of bytes? */
+static bool is_count(const struct sock *sk, int cmd)
+{
+	return cmd == SIOCINQ || cmd == SIOCOUTQ ||
+	       (cmd == SIOCOUTQNSD && !weft_is_dgram(sk));
+}
+
 int weft_sock_ioctl(struct sock *sk, int cmd, int *karg)
 {
 	int err = 0;
 
+	if (cmd == SIOCATMARK)
+		return answer_atmark(sk, karg);
+	if (!is_count(sk, cmd))
+		return -ENOIOCTLCMD;
 	lock_sock(sk);
 	if (sk->sk_state == TCP_LISTEN)
 		err = -EINVAL;
@@ -424,7 +458,7 @@ int weft_sock_ioctl(struct sock *sk, int cmd, int *karg)
 	else if (cmd == SIOCOUTQ)
 		*karg = get_outq(sk);
 	else
-		err = -ENOIOCTLCMD;
+		*karg = get_outq_unsent(sk);
 	release_sock(sk);
 	return err;
 }
@@ -433,8 +467,6 @@ int weft_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 {
 	int value, err;
 
-	if (cmd != SIOCINQ && cmd != SIOCOUTQ)
-		return -ENOIOCTLCMD;
 	err = weft_sock_ioctl(sock->sk, cmd, &value);
 	return err ?: put_user(value, (int __user *)arg);
 }

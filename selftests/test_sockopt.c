@@ -299,6 +299,68 @@ TEST_F(conn, SIOCOUTQ_counts_what_is_not_acknowledged)
 	EXPECT_TRUE(eventually(all_is_out, &self->near));
 }
 
+/* Return: bytes that have not left, as TCP says it; -1 with errno. */
+static int unsent(int fd)
+{
+	int n = -1;
+
+	return ioctl(fd, SIOCOUTQNSD, &n) ? -1 : n;
+}
+
+static bool all_has_left(void *arg)
+{
+	return unsent(*(int *)arg) == 0;
+}
+
+TEST_F(conn, SIOCOUTQNSD_counts_what_has_not_left)
+{
+	long sent;
+
+	if (is_unix(variant->type))
+		return;
+	EXPECT_EQ(0, unsent(self->near));
+	sent = fill_up_for_good(self->near, 4000);
+	ASSERT_LT(0, sent);
+	/* On one node all that was written has left. */
+	EXPECT_EQ(road()->oracle || road()->wire, unsent(self->near) > 0);
+	EXPECT_LE(unsent(self->near), outq(self->near));
+	ASSERT_EQ(sent, drain(self->far, sent));
+	EXPECT_TRUE(eventually(all_has_left, &self->near));
+	EXPECT_EQ(EINVAL, ERR(unsent(self->conn.listener)));
+}
+
+/* An int with nothing behind it: whoever asks gives room for no more. */
+static int *last_int(void)
+{
+	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	mprotect(page + 4096, 4096, PROT_NONE);
+	return (int *)(page + 4096) - 1;
+}
+
+/* sockatmark(): nothing is urgent. Messages are asked nothing of the kind. */
+TEST_F(conn, SIOCATMARK_of_a_stream_is_0)
+{
+	int *at = last_int();
+
+	*at = 1;
+	if (variant->type != SOCK_STREAM) {
+		EXPECT_EQ(EOPNOTSUPP, ERR(ioctl(self->near, SIOCATMARK, at)));
+		return;
+	}
+	EXPECT_EQ(0, ERR(ioctl(self->near, SIOCATMARK, at)));
+	EXPECT_EQ(0, *at);
+	ASSERT_EQ(4, SEND(self->far, "text"));
+	ASSERT_EQ(POLLIN, wait_events(self->near, POLLIN));
+	*at = 1;
+	EXPECT_EQ(0, ERR(ioctl(self->near, SIOCATMARK, at)));
+	EXPECT_EQ(0, *at);
+	*at = 1;
+	EXPECT_EQ(0, ERR(ioctl(self->conn.listener, SIOCATMARK, at)));
+	EXPECT_EQ(0, *at);
+}
+
 TEST_F(conn, unknown_ioctl_is_ENOTTY)
 {
 	int n;
@@ -642,6 +704,20 @@ TEST(SIOCINQ_of_datagrams_is_the_next_ones_size)
 	EXPECT_EQ(0, inq(b));
 	close(a);
 	close(b);
+}
+
+/* As UDP's. */
+TEST(ioctls_of_streams_are_not_of_datagrams)
+{
+	char room[64];		/* as large as what devices are asked with */
+	int fd;
+
+	ROAD_OR_SKIP();
+	fd = end_socket(END_A, SOCK_DGRAM);
+	memset(room, 0, sizeof(room));
+	EXPECT_EQ(ENOTTY, ERR(ioctl(fd, SIOCATMARK, room)));
+	EXPECT_EQ(ENOTTY, ERR(ioctl(fd, SIOCOUTQNSD, room)));
+	close(fd);
 }
 
 TEST(recvfrom_name_is_whole)
