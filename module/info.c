@@ -138,13 +138,20 @@ static void fill_tcp_sending(struct tcp_info *tcp, const struct weft_info *info)
 	tcp->tcpi_delivered = in_segments(info->delivered, mss);
 	tcp->tcpi_backoff = info->backoff;
 	tcp->tcpi_pacing_rate = info->pacing_rate;
-	tcp->tcpi_max_pacing_rate = ~0ULL;
 	tcp->tcpi_delivery_rate = info->delivery_rate;
 	tcp->tcpi_bytes_sent = info->bytes_sent;
 	tcp->tcpi_bytes_retrans = info->retransmitted;
 	tcp->tcpi_bytes_acked = info->bytes_acked;
 	tcp->tcpi_notsent_bytes = min_t(u64, info->unsent, U32_MAX);
 	tcp->tcpi_snd_wnd = min_t(u64, info->snd_window, U32_MAX);
+}
+
+/* SO_MAX_PACING_RATE; "no limit" is so in any width. */
+static u64 max_pacing_rate(const struct sock *sk)
+{
+	unsigned long rate = READ_ONCE(sk->sk_max_pacing_rate);
+
+	return rate == ~0UL ? ~0ULL : rate;
 }
 
 void weft_info_fill_tcp(struct sock *sk, struct tcp_info *tcp)
@@ -155,6 +162,7 @@ void weft_info_fill_tcp(struct sock *sk, struct tcp_info *tcp)
 	memset(tcp, 0, sizeof(*tcp));
 	tcp->tcpi_state = tcp_state_of(info.state);
 	fill_tcp_sending(tcp, &info);
+	tcp->tcpi_max_pacing_rate = max_pacing_rate(sk);
 	tcp->tcpi_rcv_mss = info.mss;
 	tcp->tcpi_rto = info.rto_us;
 	tcp->tcpi_rtt = info.rtt_us;

@@ -361,6 +361,36 @@ TEST_F(conn, SIOCATMARK_of_a_stream_is_0)
 	EXPECT_EQ(0, *at);
 }
 
+/* The C library's struct tcp_info ends before what came later. */
+struct newer_tcp_info {
+	struct tcp_info	old;
+	__u64		pacing_rate;
+	__u64		max_pacing_rate;
+};
+
+static __u64 max_pacing_rate(int fd)
+{
+	struct newer_tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ||
+	    len != sizeof(info))
+		return 0;
+	return info.max_pacing_rate;
+}
+
+TEST_F(conn, MAX_PACING_RATE_is_told)
+{
+	if (variant->type != SOCK_STREAM)
+		return;
+	EXPECT_EQ(~0ULL, max_pacing_rate(self->near));
+	ASSERT_EQ(0, set_int(self->near, SO_MAX_PACING_RATE, 1000000));
+	EXPECT_EQ(1000000, get_int(self->near, SO_MAX_PACING_RATE));
+	EXPECT_EQ(1000000, max_pacing_rate(self->near));
+	ASSERT_EQ(0, set_int(self->near, SO_MAX_PACING_RATE, -1));
+	EXPECT_EQ(~0ULL, max_pacing_rate(self->near));
+}
+
 TEST_F(conn, unknown_ioctl_is_ENOTTY)
 {
 	int n;
