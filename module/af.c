@@ -91,6 +91,7 @@ static void destruct(struct sock *sk)
 	sk_mem_reclaim_final(sk);
 	WARN_ON_ONCE(atomic_read(&sk->sk_rmem_alloc));
 	WARN_ON_ONCE(sk->sk_wmem_queued);
+	WARN_ON_ONCE(sk->sk_forward_alloc);
 	if (atomic_dec_and_test(&weft_live))
 		wake_up_var(&weft_live);
 }
