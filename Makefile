@@ -13,11 +13,11 @@
 #   make kunit         the tests of proto/ as a KUnit module under User-Mode Linux
 #   make kselftest     socket tests in virtual machines; KERNELS="VERSION..." TESTS= ROADS= choose
 #   make faults        no memory, at every place, on the debug kernel
+#   make planted       plant each classic bug in a copy of the tree: a test has to see it; see tools/planted
 #
 # And what it leaves out:
 #   make debug         the socket tests on a kernel with KASAN, lockdep, kmemleak and more (built once)
 #   make soak          the long forms of some of them, for hours; SOAK= chooses, see tools/soak
-#   make planted       plant each classic bug in a copy of the tree: a test has to see it; see tools/planted
 #   make oracle        does what judges a run in a virtual machine turn it red?
 #   make model         every order of events of a flow, with Spin
 #   make coverage      lines and branches that the tests run, as HTML in build/coverage; see tools/coverage
