@@ -651,7 +651,7 @@ static void update_mss(struct weft_conn *conn)
 	weft_engine_set_mss(&conn->engine, mss, super_max);
 }
 
-/* SO_MAX_PACING_RATE as the engine has it. */
+/* SO_MAX_PACING_RATE as the engine has it: 0 is no limit. */
 static u64 max_rate_of(const struct sock *sk)
 {
 	unsigned long rate = READ_ONCE(sk->sk_max_pacing_rate);

@@ -391,6 +391,23 @@ TEST_F(conn, MAX_PACING_RATE_is_told)
 	EXPECT_EQ(~0ULL, max_pacing_rate(self->near));
 }
 
+#define PACED_RATE	200000
+#define PACED_BYTES	200000
+
+/* As slow as that, less what leaves at once; a machine may be slower still. */
+TEST_F(conn, MAX_PACING_RATE_is_obeyed_over_a_wire)
+{
+	static char bytes[PACED_BYTES];
+	long long begun = now_ms();
+
+	if (!road()->wire || variant->type != SOCK_STREAM)
+		return;
+	ASSERT_EQ(0, set_int(self->near, SO_MAX_PACING_RATE, PACED_RATE));
+	ASSERT_EQ(PACED_BYTES, send(self->near, bytes, sizeof(bytes), 0));
+	EXPECT_EQ(PACED_BYTES, drain(self->far, PACED_BYTES));
+	EXPECT_LT(900LL * PACED_BYTES / PACED_RATE, now_ms() - begun);
+}
+
 TEST_F(conn, unknown_ioctl_is_ENOTTY)
 {
 	int n;
