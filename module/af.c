@@ -27,6 +27,8 @@
 static atomic_long_t memory_allocated;
 static DEFINE_PER_CPU(int, memory_per_cpu);
 long weft_sysctl_mem[3] __read_mostly;
+/* The core's form of that, see weft_af_set_mem(). */
+static long mem_limits[3] __read_mostly;
 static int weft_wmem[3] = { 4096, 65536, 4194304 };
 static int weft_rmem[3] = { 4096, 65536, 4194304 };
 
@@ -44,7 +46,7 @@ static struct proto weft_proto = {
 	.keepalive		= weft_conn_set_keep,
 	.memory_allocated	= &memory_allocated,
 	.per_cpu_fw_alloc	= &memory_per_cpu,
-	.sysctl_mem		= weft_sysctl_mem,
+	.sysctl_mem		= mem_limits,
 	.sysctl_wmem		= weft_wmem,
 	.sysctl_rmem		= weft_rmem,
 };
@@ -1081,6 +1083,20 @@ static int weft_create(struct net *net, struct socket *sock, int protocol,
 	return 0;
 }
 
+/*
+ * From where on memory is short is the core's for SO_RESERVE_MEM alone, as no
+ * protocol of ours is told of it (.enter_memory_pressure): it refuses (ENOMEM)
+ * what would get there. It always would: the option changes sk_forward_alloc
+ * under ownership, which of most sockets is not the guard. Newer kernels keep
+ * it for TCP. Our own code looks at weft_sysctl_mem.
+ */
+void weft_af_set_mem(void)
+{
+	WRITE_ONCE(mem_limits[0], READ_ONCE(weft_sysctl_mem[0]));
+	WRITE_ONCE(mem_limits[1], LONG_MIN);
+	WRITE_ONCE(mem_limits[2], READ_ONCE(weft_sysctl_mem[2]));
+}
+
 int weft_af_init(void)
 {
 	unsigned long pages = nr_free_buffer_pages() / 8;
@@ -1088,6 +1104,7 @@ int weft_af_init(void)
 	weft_sysctl_mem[0] = max(pages / 4 * 3, 128UL);
 	weft_sysctl_mem[1] = max(pages, 192UL);
 	weft_sysctl_mem[2] = max(pages / 2 * 3, 256UL);
+	weft_af_set_mem();
 	return proto_register(&weft_proto, 1);
 }
 

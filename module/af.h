@@ -16,6 +16,8 @@ void weft_af_unregister(void);
 void weft_af_exit_net(struct weft_net *wn);
 
 extern long weft_sysctl_mem[3];
+/** weft_af_set_mem() - @weft_sysctl_mem has changed, and counts from now on */
+void weft_af_set_mem(void);
 
 /* main.c: sockets that exist, and the family's number. */
 extern atomic_t weft_live;

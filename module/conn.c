@@ -11,6 +11,7 @@
 #include <net/proto_memory.h>
 #include <net/sock.h>
 
+#include "af.h"
 #include "conn.h"
 #include "fault.h"
 #include "listen.h"
@@ -87,7 +88,7 @@ static u32 first_window(const struct sock *sk)
 /* Beyond this, buffers do not grow. */
 static bool is_memory_short(const struct sock *sk)
 {
-	return sk_memory_allocated(sk) > sk_prot_mem_limits(sk, 1);
+	return sk_memory_allocated(sk) > READ_ONCE(weft_sysctl_mem[1]);
 }
 
 /*

@@ -115,6 +115,16 @@ static int do_available(WEFT_CTL_CONST struct ctl_table *table, int write,
 	return proc_dostring(&line, write, buffer, lenp, ppos);
 }
 
+static int do_mem(WEFT_CTL_CONST struct ctl_table *table, int write,
+		  void *buffer, size_t *lenp, loff_t *ppos)
+{
+	int err = proc_doulongvec_minmax(table, write, buffer, lenp, ppos);
+
+	if (!err && write)
+		weft_af_set_mem();
+	return err;
+}
+
 /* Data of the first three are the namespace's; of the others the machine's. */
 enum { CTL_NODE, CTL_DEVICES, CTL_CONGESTION, CTL_AVAILABLE, CTL_MEM };
 
@@ -144,7 +154,7 @@ static const struct ctl_table template[] = {
 		.data		= weft_sysctl_mem,
 		.maxlen		= sizeof(weft_sysctl_mem),
 		.mode		= 0444,
-		.proc_handler	= proc_doulongvec_minmax,
+		.proc_handler	= do_mem,
 	},
 	WEFT_CTL_END
 };

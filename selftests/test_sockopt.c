@@ -9,9 +9,12 @@
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 
 #include "weft_test.h"
+#include "peer.h"
 
 CONN_FIXTURE()
 CONN_VARIANT(stream_client, SOCK_STREAM, false);
@@ -765,6 +768,51 @@ TEST(ioctls_of_streams_are_not_of_datagrams)
 	EXPECT_EQ(ENOTTY, ERR(ioctl(fd, SIOCATMARK, room)));
 	EXPECT_EQ(ENOTTY, ERR(ioctl(fd, SIOCOUTQNSD, room)));
 	close(fd);
+}
+
+/*
+ * Go where memory is accounted: the kernel reserves some for such sockets
+ * alone. Return: 0 or -1.
+ */
+static int enter_cgroup(void)
+{
+	if (unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mkdir("cgroup", 0700) ||
+	    mount("cgroup2", "cgroup", "cgroup2", 0, NULL) ||
+	    write_file("cgroup/cgroup.subtree_control", "+memory") ||
+	    mkdir("cgroup/weft", 0700))
+		return -1;
+	return write_file("cgroup/weft/cgroup.procs", "0");
+}
+
+static void leave_cgroup(void)
+{
+	write_file("cgroup/cgroup.procs", "0");
+	rmdir("cgroup/weft");
+	umount("cgroup");
+	rmdir("cgroup");
+}
+
+/* Memory of weft is charged by whoever queues, which the core knows nothing of. */
+TEST(RESERVE_MEM_is_refused)
+{
+	const int types[] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM };
+	size_t i;
+	int fd;
+
+	if (road()->oracle)
+		SKIP(return, "TCP has it");
+	ROAD_OR_SKIP();
+	ASSERT_EQ(0, enter_cgroup());
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		fd = end_socket(END_A, types[i]);
+		EXPECT_EQ(-1, set_int(fd, SO_RESERVE_MEM, 65536));
+		EXPECT_EQ(-1, set_int(fd, SO_RESERVE_MEM, 1));
+		EXPECT_EQ(0, get_int(fd, SO_RESERVE_MEM));
+		close(fd);
+	}
+	leave_cgroup();
 }
 
 TEST(recvfrom_name_is_whole)
