@@ -286,13 +286,17 @@ void weft_cc_idle(struct weft_cc *cc);
 /** weft_cc_burst() - bytes that may leave in one go, at most @most */
 u32 weft_cc_burst(const struct weft_cc *cc, u32 most);
 
+/** weft_cc_is_bounded() - is the pace the program's, and not the path's? */
+static inline bool weft_cc_is_bounded(const struct weft_cc *cc)
+{
+	return cc->max_rate &&
+	       (!cc->pacing_rate || cc->max_rate < cc->pacing_rate);
+}
+
 /** weft_cc_pace() - bytes/s at which the flow may send, 0: at once */
 static inline u64 weft_cc_pace(const struct weft_cc *cc)
 {
-	bool bounded = cc->max_rate &&
-		       (!cc->pacing_rate || cc->max_rate < cc->pacing_rate);
-
-	return bounded ? cc->max_rate : cc->pacing_rate;
+	return weft_cc_is_bounded(cc) ? cc->max_rate : cc->pacing_rate;
 }
 
 /** weft_cc_gap_ns() - how long @bytes take at the flow's pace */

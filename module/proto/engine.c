@@ -997,6 +997,14 @@ static bool pick_tail(struct weft_engine *e, struct weft_range *bytes)
 	return false;
 }
 
+/* The pace holds the flow back; one that its program set tells of no path. */
+static void note_pace(struct weft_engine *e)
+{
+	e->cwnd_limited = !weft_cc_is_bounded(&e->cc);
+	if (!e->cwnd_limited)
+		e->slack_until = e->delivered + e->in_flight;
+}
+
 /* Nothing (more) is sent now: for want of bytes, of window or of cwnd? */
 static void note_why(struct weft_engine *e, u64 now)
 {
@@ -1040,9 +1048,11 @@ static bool fill_stream(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
 		}
 	}
 	e->pace_waits = now + e->ahead_ns < e->pace_ns;
-	e->cwnd_limited = e->pace_waits;
-	if (e->pace_waits)
+	e->cwnd_limited = false;
+	if (e->pace_waits) {
+		note_pace(e);
 		return false;
+	}
 	e->depart_ns = max(now, e->pace_ns);
 	fill_bytes(e, pkt, &bytes, e->depart_ns);
 	if (trial)

@@ -812,6 +812,28 @@ static void engine_next__bytes_wait_for_their_time(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, bed->late);
 }
 
+/* SO_MAX_PACING_RATE: as slow, and nothing that shows what the path carries. */
+static void engine_next__a_program_sets_the_pace(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u64 began = bed->now;
+	unsigned int i;
+
+	bed->e.cc.cwnd = 100000;
+	bed->e.cc.pacing_rate = 50000000;
+	bed->e.cc.max_rate = 1000000;
+	bed_write(bed, 10 * BED_MSS);
+	for (i = 0; i < 5; i++) {
+		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+		KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+		KUNIT_EXPECT_FALSE(test, bed->e.cwnd_limited);
+		if (i < 4)
+			bed_sleep(bed);
+	}
+	KUNIT_EXPECT_EQ(test, bed->now - began, 7 * SIM_MS);
+	KUNIT_EXPECT_GE(test, bed->e.slack_until, bed->e.in_flight);
+}
+
 /* What has no bytes is not paced. */
 static void engine_next__acks_do_not_wait(struct kunit *test)
 {
@@ -1614,6 +1636,7 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_next__whole_segments_then_the_rest),
 	KUNIT_CASE(engine_next__never_more_than_cwnd),
 	KUNIT_CASE(engine_next__bytes_wait_for_their_time),
+	KUNIT_CASE(engine_next__a_program_sets_the_pace),
 	KUNIT_CASE(engine_next__acks_do_not_wait),
 	KUNIT_CASE(engine_set_ahead__packets_say_when_they_leave),
 	KUNIT_CASE(engine_next__one_segment_whatever_cwnd_is),
