@@ -185,7 +185,9 @@ static void inherit_memcg(struct sock *child, const struct sock *listener)
 
 	if (memcg == old)
 		return;
-	child->sk_memcg = memcg && css_tryget(&memcg->css) ? memcg : NULL;
+	/* With the flags that newer kernels keep there. */
+	child->sk_memcg = memcg && css_tryget(&memcg->css) ?
+			  listener->sk_memcg : NULL;
 	if (old)
 		css_put(&old->css);
 }
@@ -957,6 +959,7 @@ static int shut_stream(struct sock *sk, int how)
 static int shut_dgram(struct sock *sk, int how)
 {
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
+	weft_dgram_shut(sk);
 	return sk->sk_state == TCP_ESTABLISHED ? 0 : -ENOTCONN;
 }
 
@@ -1017,7 +1020,8 @@ static int weft_shutdown(struct socket *sock, int how)
 static void __maybe_unused weft_splice_eof(struct socket *sock)
 {
 	lock_sock(sock->sk);
-	weft_sock_flush(sock->sk);
+	if (!weft_sk(sock->sk)->corked)
+		weft_sock_flush(sock->sk);
 	release_sock(sock->sk);
 }
 

@@ -1452,7 +1452,6 @@ static void give_up_orphan(struct sock *sk)
 		weft_conn_abort(sk, ETIMEDOUT);
 }
 
-
 /*
  * The timer has fired. Where the socket was owned then, this comes later, and
  * until then @timer_at is a time that has passed: nobody need arm anything.

@@ -380,7 +380,10 @@ static bool is_paired(const struct sock *sk)
 	       READ_ONCE(sk->sk_state) == TCP_ESTABLISHED;
 }
 
-/* Whom a paired socket is connected to, or NULL; RCU. */
+/*
+ * Whom a paired socket is connected to, or NULL; RCU. One that was bound to a
+ * device is in no pair any more: the other end would not find it.
+ */
 static struct sock *find_mate(struct sock *sk)
 {
 	struct target to = {
@@ -388,7 +391,7 @@ static struct sock *find_mate(struct sock *sk)
 		.own_port = READ_ONCE(weft_sk(sk)->port),
 	};
 
-	if (!is_paired(sk) || find_peer(sk, &to) ||
+	if (!is_paired(sk) || READ_ONCE(sk->sk_bound_dev_if) || find_peer(sk, &to) ||
 	    !ipv6_addr_loopback(&to.node))
 		return NULL;
 	return find_receiver(sk, &to);
@@ -411,6 +414,17 @@ static void wake_mate(struct sock *sk)
 void weft_dgram_unbound(struct sock *sk)
 {
 	wake_mate(sk);
+}
+
+void weft_dgram_shut(struct sock *sk)
+{
+	wake_mate(sk);
+}
+
+/* As AF_UNIX: then a writer hears EPIPE, and waits for nothing. */
+static bool reads_no_more(const struct sock *mate)
+{
+	return READ_ONCE(mate->sk_shutdown) & RCV_SHUTDOWN;
 }
 
 /* Does @mate's queue hold no more than @most? Else its reader tells us later. */
@@ -447,7 +461,7 @@ bool weft_dgram_has_room(struct sock *sk)
 		return true;
 	rcu_read_lock();
 	mate = find_mate(sk);
-	room = !mate || !is_paired(mate) ||
+	room = !mate || !is_paired(mate) || reads_no_more(mate) ||
 	       is_room_at(mate, READ_ONCE(mate->sk_rcvbuf) / 2);
 	rcu_read_unlock();
 	return room;
@@ -474,8 +488,10 @@ static int why_not_sent(struct sock *sk, struct target *to)
 		mate = find_receiver(sk, to);
 	if (!mate)
 		return to->is_peer ? -ECONNREFUSED : 0;
-	if (!is_paired(mate))
+	if (!is_paired(mate) || READ_ONCE(sk->sk_bound_dev_if))
 		return 0;
+	if (reads_no_more(mate))
+		return -EPIPE;
 	to->is_sure = is_room_at(mate, READ_ONCE(mate->sk_rcvbuf));
 	return to->is_sure ? 0 : -EAGAIN;
 }

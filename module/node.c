@@ -494,7 +494,6 @@ static void give_up_node(struct weft_node *node)
 	weft_node_take_pending(node, &pending);
 	spin_unlock_bh(&node->lock);
 	drop_pending(node->wn, &pending);
-	weft_conn_node_down(node);
 	weft_net_unuse_address(node->wn);
 	weft_node_put(node);
 }
@@ -509,14 +508,15 @@ static int insert_node(struct weft_net *wn, struct weft_node *node)
 		return -EHOSTUNREACH;
 	if (weft_node_find_id(wn, node->local_id))
 		return -EEXIST;
-	err = rhashtable_insert_fast(&wn->nodes, &node->by_addr,
-				     by_addr_params);
+	err = rhashtable_insert_fast(&wn->sessions, &node->by_id, by_id_params);
 	if (err)
 		return err;
-	err = rhashtable_insert_fast(&wn->sessions, &node->by_id, by_id_params);
+	/* Last: by its address it is found at once, and flows are linked to it. */
+	err = rhashtable_insert_fast(&wn->nodes, &node->by_addr,
+				     by_addr_params);
 	if (err) {
-		rhashtable_remove_fast(&wn->nodes, &node->by_addr,
-				       by_addr_params);
+		rhashtable_remove_fast(&wn->sessions, &node->by_id,
+				       by_id_params);
 		return err;
 	}
 	list_add_tail_rcu(&node->list, &wn->node_list);

@@ -433,6 +433,8 @@ int weft_dgram_pair(struct sock *a, struct sock *b);
 bool weft_dgram_has_room(struct sock *sk);
 /** weft_dgram_unbound() - nobody finds it any more; sk owned */
 void weft_dgram_unbound(struct sock *sk);
+/** weft_dgram_shut() - sk_shutdown has changed: who writes to it looks; sk owned */
+void weft_dgram_shut(struct sock *sk);
 /** weft_sock_flush() - what MSG_MORE or a cork holds back leaves; sk owned */
 void weft_sock_flush(struct sock *sk);
 int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,

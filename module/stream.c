@@ -804,6 +804,12 @@ static int recv_message(struct sock *sk, struct msghdr *msg, size_t len,
 		return ret;
 	if (length > len)
 		msg->msg_flags |= MSG_TRUNC;
+	/* As AF_UNIX it tells who sent it. */
+	if (msg->msg_name)
+		msg->msg_namelen = weft_addr_fill(sk, msg->msg_name,
+						  &weft_sk(sk)->peer_addr,
+						  weft_sk(sk)->peer_port,
+						  weft_sk(sk)->scope);
 	if (!(flags & MSG_PEEK))
 		consume(sk, WEFT_RECORD_BYTES + length, 1);
 	return flags & MSG_TRUNC ? length : n;
@@ -831,6 +837,7 @@ int weft_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 	if (flags & MSG_ERRQUEUE)
 		return -EAGAIN;
 	len = min_t(size_t, len, INT_MAX);
+	msg->msg_namelen = 0;
 	lock_sock(sk);
 	if (sk->sk_state == TCP_CLOSE && !weft_sk(sk)->road)
 		ret = why_unconnected(sk);
@@ -838,13 +845,6 @@ int weft_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		ret = recv_message(sk, msg, len, flags, timeo);
 	else
 		ret = recv_bytes(sk, msg, len, flags, timeo);
-	msg->msg_namelen = 0;
-	/* As AF_UNIX a message tells who sent it, and TCP does not. */
-	if (ret >= 0 && is_seqpacket(sk) && msg->msg_name)
-		msg->msg_namelen = weft_addr_fill(sk, msg->msg_name,
-						  &weft_sk(sk)->peer_addr,
-						  weft_sk(sk)->peer_port,
-						  weft_sk(sk)->scope);
 	release_reader(sk);
 	return ret;
 }

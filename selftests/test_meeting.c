@@ -275,13 +275,15 @@ TEST_F(meeting, a_flood_of_BADSESSION_is_not_listened_to)
 	EXPECT_LT(before, count_of("drop_rate"));
 }
 
-/* In less than a second, and more than one station has of 5,000. */
 #define STRAYS		10
+/* What one station has, at once and then in a second. */
+#define STRAY_PART	1250
 
 /* Its own answers are not the ones that others do not get. */
 TEST_F(meeting, a_flood_of_strays_uses_up_its_own_part)
 {
 	long long before = count_of("drop_rate"), answered = count_of("out_reset");
+	long long begun, most;
 	struct frame f;
 	int i;
 
@@ -293,11 +295,16 @@ TEST_F(meeting, a_flood_of_strays_uses_up_its_own_part)
 	put_flow(&f, FLOW + 1, 0, 0);
 	put_text(&f, "stray");
 	seal(&f);
+	begun = now_ms();
 	for (i = 0; i < STRAYS; i++)
 		ASSERT_EQ(FLOOD, emit_often(&self->peer, &f, FLOOD));
-	EXPECT_LT(before, count_of("drop_rate"));
-	EXPECT_GT(STRAYS * FLOOD, count_of("out_reset") - answered);
-	EXPECT_LT(0, count_of("out_reset") - answered);
+	answered = count_of("out_reset") - answered;
+	most = STRAY_PART + STRAY_PART * (now_ms() - begun + 1) / 1000 + 1;
+	EXPECT_LT(0, answered);
+	EXPECT_GE(most, answered);
+	/* A slow machine may be within what is allowed. */
+	if (most < STRAYS * FLOOD)
+		EXPECT_LT(before, count_of("drop_rate"));
 }
 
 struct flooder {

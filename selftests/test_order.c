@@ -14,8 +14,9 @@
 
 /* Datagrams that wait before the answer; others follow while it is handled. */
 #define WAITING		4
-#define ALL		40
-#define ROUNDS		10
+/* As many as are looked for before the queue is left, were each found alone. */
+#define ALL		11
+#define ROUNDS		30
 #define PORT		7
 
 static int run_on(int cpu)

@@ -294,6 +294,21 @@ TEST_F(pair, who_waits_for_room_hears_of_shutdown)
 	EXPECT_EQ(EPIPE, writer.error);
 }
 
+TEST_F(pair, who_waits_for_room_hears_that_nobody_reads)
+{
+	struct task writer;
+
+	if (road()->oracle || variant->type != SOCK_DGRAM)
+		return;
+	ASSERT_LT(0, fill_pair(self->fd[0]));
+	ASSERT_EQ(0, task_start(&writer, call_send, &self->fd[0]));
+	ASSERT_TRUE(task_wait_asleep(&writer));
+	ASSERT_EQ(0, shutdown(self->fd[1], SHUT_RD));
+	ASSERT_TRUE(task_join(&writer));
+	EXPECT_EQ(EPIPE, writer.error);
+	EXPECT_EQ(POLLOUT, events_now(self->fd[0], POLLOUT));
+}
+
 #define WRITERS	3
 #define EACH	20000
 

@@ -7,14 +7,17 @@
  * weft-cflags: -pthread
  */
 #include <sys/sendfile.h>
+#include <sys/utsname.h>
 
 #include "weft_test.h"
 #include "peer.h"
 
 #define ORPHAN_SEC	"/proc/sys/net/weft/limits/orphan_sec"
-/* For the tests; a minute otherwise. */
-#define SHORT_SEC	1
 #define USUAL		"60"
+/* More than the window takes at first, and read in more than two seconds. */
+#define PIECE		4096
+#define PIECES		60
+#define PAUSE_MS	100
 
 FIXTURE(wire)
 {
@@ -121,19 +124,18 @@ TEST_F(wire, a_late_reader_loses_nothing)
  */
 TEST_F(wire, a_slow_reader_gets_all_of_it)
 {
-	const int piece = 4096, pieces = 16, pause_ms = SHORT_SEC * 1000 / 4;
-	static char zeros[4096];
+	static char zeros[PIECE];
 	int i;
 
-	/* So that the window opens with each piece. */
-	ASSERT_EQ(0, set_int(self->far, SO_RCVBUF, 4 * piece));
-	ASSERT_EQ(0, set_orphan_sec("1"));
-	for (i = 0; i < pieces; i++)
-		ASSERT_EQ(piece, send(self->near, zeros, piece, 0));
+	ASSERT_EQ(0, set_int(self->near, SO_SNDBUFFORCE, 4 * PIECES * PIECE));
+	ASSERT_EQ(0, set_int(self->far, SO_RCVBUF, PIECE));
+	ASSERT_EQ(0, set_orphan_sec("2"));
+	for (i = 0; i < PIECES; i++)
+		ASSERT_EQ(PIECE, send(self->near, zeros, PIECE, 0));
 	CLOSE(self->near);
-	for (i = 0; i < pieces; i++) {
-		ASSERT_EQ(piece, recv_exactly(self->far, zeros, piece));
-		poll(NULL, 0, pause_ms);
+	for (i = 0; i < PIECES; i++) {
+		ASSERT_EQ(PIECE, recv_exactly(self->far, zeros, PIECE));
+		poll(NULL, 0, PAUSE_MS);
 	}
 	EXPECT_EOF(self->far);
 	EXPECT_EQ(0, get_int(self->far, SO_ERROR));
@@ -144,12 +146,21 @@ static long close_it(void *fd)
 	return close(*(int *)fd);
 }
 
+/* Whether a reset has come: told by this call, or by the next. */
+static bool was_reset(int fd, ssize_t n)
+{
+	if (n < 0)
+		return errno == EPIPE || errno == ECONNRESET;
+	return wait_events(fd, 0) & POLLERR;
+}
+
 /* They have arrived, and nobody will read them: who sent them hears of it. */
 TEST_F(wire, bytes_that_come_while_close_lingers)
 {
 	struct linger linger = { .l_onoff = 1, .l_linger = 20 };
 	static char sink[65536];
 	struct task task;
+	ssize_t n;
 
 	ASSERT_EQ(0, setsockopt(self->near, SOL_SOCKET, SO_LINGER, &linger,
 				sizeof(linger)));
@@ -157,11 +168,23 @@ TEST_F(wire, bytes_that_come_while_close_lingers)
 	ASSERT_EQ(0, task_start(&task, close_it, &self->near));
 	ASSERT_TRUE(task_wait_asleep(&task));
 	EXPECT_EQ(4, SEND(self->far, "late"));
-	while (recv_one(self->far, sink, sizeof(sink)) > 0)
-		continue;
-	EXPECT_EQ(POLLERR, wait_events(self->far, 0) & POLLERR);
+	do {
+		n = recv_one(self->far, sink, sizeof(sink));
+	} while (n > 0);
+	EXPECT_TRUE(was_reset(self->far, n));
 	EXPECT_TRUE(task_join(&task));
 	self->near = -1;
+}
+
+/* Kernels before 6.5 do not say that a file has ended. */
+static bool tells_the_end(void)
+{
+	int major = 0, minor = 0;
+	struct utsname name;
+
+	return !uname(&name) &&
+	       sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 5));
 }
 
 /* sendfile() is told to send more than there is: the last bytes leave. */
@@ -179,7 +202,9 @@ TEST_F(wire, sendfile_beyond_the_end_of_the_file)
 	rewind(file);
 	EXPECT_EQ(5, sendfile(self->near, fileno(file), NULL, 4096));
 	ASSERT_EQ(0, getsockopt(self->near, SOL_WEFT, WEFT_INFO, &info, &len));
-	EXPECT_EQ(5, info.bytes_sent);
+	if (tells_the_end())
+		EXPECT_EQ(5, info.bytes_sent);
+	EXPECT_TEXT(self->far, "bytes");
 	fclose(file);
 }
 
