@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The family: sockets are made, named, connected, accepted and closed here. */
 #include <linux/hash.h>
-#include <linux/memcontrol.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/wait_bit.h>
@@ -16,6 +15,7 @@
 #include "fault.h"
 #include "listen.h"
 #include "local.h"
+#include "memcg.h"
 #include "node.h"
 #include "pool.h"
 #include "port.h"
@@ -172,32 +172,6 @@ struct sock *weft_sock_alloc(struct net *net, struct socket *sock, int type,
 	return sk;
 }
 
-#ifdef CONFIG_MEMCG
-
-/*
- * A child's memory is its server's. It was made in a softirq, in the name of
- * nobody, or in that of the client; nothing is charged yet.
- */
-static void inherit_memcg(struct sock *child, const struct sock *listener)
-{
-	struct mem_cgroup *old = weft_memcg_of(child);
-	struct mem_cgroup *memcg = weft_memcg_of(listener);
-
-	if (memcg == old)
-		return;
-	/* With the flags that newer kernels keep there. */
-	child->sk_memcg = memcg && css_tryget(&memcg->css) ?
-			  listener->sk_memcg : NULL;
-	if (old)
-		css_put(&old->css);
-}
-
-#else
-
-static void inherit_memcg(struct sock *child, const struct sock *listener) { }
-
-#endif
-
 struct sock *weft_sock_child(struct sock *listener, gfp_t gfp)
 {
 	struct weft_sock *from = weft_sk(listener), *wsk;
@@ -231,7 +205,7 @@ struct sock *weft_sock_child(struct sock *listener, gfp_t gfp)
 	}
 	if (sock_flag(listener, SOCK_KEEPOPEN))
 		sock_set_flag(sk, SOCK_KEEPOPEN);
-	inherit_memcg(sk, listener);
+	weft_memcg_inherit(sk, listener);
 	security_sk_clone(listener, sk);
 	return sk;
 }
