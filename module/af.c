@@ -933,7 +933,7 @@ static int shut_stream(struct sock *sk, int how)
 static int shut_dgram(struct sock *sk, int how)
 {
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
-	weft_dgram_shut(sk);
+	weft_dgram_wake_mate(sk);
 	return sk->sk_state == TCP_ESTABLISHED ? 0 : -ENOTCONN;
 }
 

@@ -404,21 +404,11 @@ static void wake_writers(struct sock *mate)
 		mate->sk_write_space(mate);
 }
 
-static void wake_mate(struct sock *sk)
+void weft_dgram_wake_mate(struct sock *sk)
 {
 	rcu_read_lock();
 	wake_writers(find_mate(sk));
 	rcu_read_unlock();
-}
-
-void weft_dgram_unbound(struct sock *sk)
-{
-	wake_mate(sk);
-}
-
-void weft_dgram_shut(struct sock *sk)
-{
-	wake_mate(sk);
 }
 
 /* As AF_UNIX: then a writer hears EPIPE, and waits for nothing. */
@@ -872,7 +862,7 @@ static struct sk_buff *take_dgram(struct sock *sk, int flags, bool sleeps)
 	wake = ends_wait(sk);
 	spin_unlock_bh(&q->lock);
 	if (wake)
-		wake_mate(sk);
+		weft_dgram_wake_mate(sk);
 	consume_skb(spent);
 	return skb;
 }

@@ -195,7 +195,7 @@ void weft_port_unbind(struct sock *sk)
 	/* Before the reference is dropped: see weft_port_changed(). */
 	if (weft_is_dgram(sk)) {
 		weft_port_changed(wn);
-		weft_dgram_unbound(sk);
+		weft_dgram_wake_mate(sk);
 	}
 	WRITE_ONCE(wsk->hashed, false);
 	sk->sk_userlocks &= ~SOCK_BINDPORT_LOCK;

@@ -431,10 +431,13 @@ int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to);
 int weft_dgram_pair(struct sock *a, struct sock *b);
 /** weft_dgram_has_room() - of a pair: is it to be said that it is writable? */
 bool weft_dgram_has_room(struct sock *sk);
-/** weft_dgram_unbound() - nobody finds it any more; sk owned */
-void weft_dgram_unbound(struct sock *sk);
-/** weft_dgram_shut() - sk_shutdown has changed: who writes to it looks; sk owned */
-void weft_dgram_shut(struct sock *sk);
+/**
+ * weft_dgram_wake_mate() - the other end of a pair, if it is one, looks again
+ * whether it may write: @sk was read, is shut, or found by nobody any more
+ *
+ * BH or process context; @sk owned or not, no queue's lock held.
+ */
+void weft_dgram_wake_mate(struct sock *sk);
 /** weft_sock_flush() - what MSG_MORE or a cork holds back leaves; sk owned */
 void weft_sock_flush(struct sock *sk);
 int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,

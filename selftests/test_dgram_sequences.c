@@ -293,12 +293,8 @@ FIXTURE(dgrams)
 
 FIXTURE_SETUP(dgrams)
 {
-	cpu_set_t one;
-
 	ROAD_OR_SKIP();
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
+	ASSERT_EQ(0, run_on(sched_getcpu()));
 	self->world.length = length_wanted();
 	road_stay_local(true);
 	self->oracle = run_all(&self->world);

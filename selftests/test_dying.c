@@ -37,12 +37,8 @@ struct shot {
 static long fire(void *arg)
 {
 	struct shot *shot = arg;
-	cpu_set_t one;
-	int err;
+	int err = run_on(shot->cpu);
 
-	CPU_ZERO(&one);
-	CPU_SET(shot->cpu, &one);
-	err = sched_setaffinity(0, sizeof(one), &one);
 	pthread_barrier_wait(shot->together);
 	return err ?: emit(shot->peer, &shot->frame);
 }

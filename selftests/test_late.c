@@ -17,15 +17,6 @@
 #define READS		8
 #define ROUNDS		10
 
-static int stay_on(int cpu)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	return sched_setaffinity(0, sizeof(cpus), &cpus);
-}
-
 static int used_socket(int from)
 {
 	struct addr own;
@@ -47,7 +38,7 @@ static int use_sockets(void)
 {
 	int from = end_socket(END_A, SOCK_DGRAM), i;
 
-	if (stay_on(1))
+	if (run_on(1))
 		return errno;
 	for (i = 0; i < SOCKETS; i++)
 		if (used_socket(from) < 0)
@@ -62,7 +53,7 @@ TEST(unloading_behind_sockets_that_were_closed)
 
 	if (road()->oracle)
 		SKIP(return, "it is weft that is unloaded");
-	ASSERT_EQ(0, stay_on(0));
+	ASSERT_EQ(0, run_on(0));
 	for (i = 0; i < ROUNDS; i++) {
 		pid = fork();
 		if (!pid)

@@ -19,15 +19,6 @@
 #define ROUNDS		30
 #define PORT		7
 
-static int run_on(int cpu)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	return sched_setaffinity(0, sizeof(one), &one);
-}
-
 /**
  * struct answerer - who answers from another processor
  * @together: both wait here

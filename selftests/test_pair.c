@@ -187,6 +187,13 @@ static long call_send(void *arg)
 	return send_piece(*(int *)arg, 0);
 }
 
+/* A writer that has filled the pair, and sleeps in its next send(). */
+static bool waits_for_room(struct task *writer, int *fd)
+{
+	return fill_pair(*fd) > 0 && !task_start(writer, call_send, fd) &&
+	       task_wait_asleep(writer);
+}
+
 static long call_poll_out(void *arg)
 {
 	return wait_events(*(int *)arg, POLLOUT);
@@ -219,9 +226,7 @@ TEST_F(pair, who_waits_for_room_hears_that_the_peer_has_closed)
 	bool resets = variant->type != SOCK_DGRAM;
 	struct task writer;
 
-	ASSERT_LT(0, fill_pair(self->fd[0]));
-	ASSERT_EQ(0, task_start(&writer, call_send, &self->fd[0]));
-	ASSERT_TRUE(task_wait_asleep(&writer));
+	ASSERT_TRUE(waits_for_room(&writer, &self->fd[0]));
 	CLOSE(self->fd[1]);
 	ASSERT_TRUE(task_join(&writer));
 	EXPECT_EQ(-1, writer.result);
@@ -257,9 +262,7 @@ TEST_F(pair, who_waits_for_room_hears_that_the_peer_has_left)
 
 	if (road()->oracle || variant->type != SOCK_DGRAM)
 		return;
-	ASSERT_LT(0, fill_pair(self->fd[0]));
-	ASSERT_EQ(0, task_start(&writer, call_send, &self->fd[0]));
-	ASSERT_TRUE(task_wait_asleep(&writer));
+	ASSERT_TRUE(waits_for_room(&writer, &self->fd[0]));
 	ASSERT_EQ(0, connect(self->fd[1], &none, sizeof(none)));
 	ASSERT_TRUE(task_join(&writer));
 	EXPECT_EQ(ECONNREFUSED, writer.error);
@@ -272,9 +275,7 @@ TEST_F(pair, who_waits_for_room_may_leave)
 
 	if (road()->oracle || variant->type != SOCK_DGRAM)
 		return;
-	ASSERT_LT(0, fill_pair(self->fd[0]));
-	ASSERT_EQ(0, task_start(&writer, call_send, &self->fd[0]));
-	ASSERT_TRUE(task_wait_asleep(&writer));
+	ASSERT_TRUE(waits_for_room(&writer, &self->fd[0]));
 	ASSERT_EQ(0, connect(self->fd[0], &none, sizeof(none)));
 	ASSERT_TRUE(task_join(&writer));
 	EXPECT_EQ(ECONNREFUSED, writer.error);
@@ -286,9 +287,7 @@ TEST_F(pair, who_waits_for_room_hears_of_shutdown)
 
 	if (road()->oracle || variant->type != SOCK_DGRAM)
 		return;
-	ASSERT_LT(0, fill_pair(self->fd[0]));
-	ASSERT_EQ(0, task_start(&writer, call_send, &self->fd[0]));
-	ASSERT_TRUE(task_wait_asleep(&writer));
+	ASSERT_TRUE(waits_for_room(&writer, &self->fd[0]));
 	ASSERT_EQ(0, shutdown(self->fd[0], SHUT_WR));
 	ASSERT_TRUE(task_join(&writer));
 	EXPECT_EQ(EPIPE, writer.error);
@@ -300,9 +299,7 @@ TEST_F(pair, who_waits_for_room_hears_that_nobody_reads)
 
 	if (road()->oracle || variant->type != SOCK_DGRAM)
 		return;
-	ASSERT_LT(0, fill_pair(self->fd[0]));
-	ASSERT_EQ(0, task_start(&writer, call_send, &self->fd[0]));
-	ASSERT_TRUE(task_wait_asleep(&writer));
+	ASSERT_TRUE(waits_for_room(&writer, &self->fd[0]));
 	ASSERT_EQ(0, shutdown(self->fd[1], SHUT_RD));
 	ASSERT_TRUE(task_join(&writer));
 	EXPECT_EQ(EPIPE, writer.error);

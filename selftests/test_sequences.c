@@ -792,12 +792,8 @@ FIXTURE_VARIANT_ADD(sequences, seqpacket) { .type = SOCK_SEQPACKET };
 
 FIXTURE_SETUP(sequences)
 {
-	cpu_set_t one;
-
 	ROAD_OR_SKIP();
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
+	ASSERT_EQ(0, run_on(sched_getcpu()));
 	self->world = (struct world){ .type = variant->type,
 				      .length = length_wanted() };
 	road_stay_local(true);

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -73,6 +74,16 @@ static inline bool eventually(bool (*cond)(void *arg), void *arg)
 		poll(NULL, 0, 1);
 	}
 	return true;
+}
+
+/* The calling thread stays on this processor. */
+static inline int run_on(int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	return sched_setaffinity(0, sizeof(one), &one);
 }
 
 /**
