@@ -828,6 +828,8 @@ static int weft_accept(struct socket *sock, struct socket *newsock,
 	slow = lock_sock_fast(child);
 	sock_graft(child, newsock);
 	newsock->state = SS_CONNECTED;
+	if (weft_sk(child)->conn)
+		weft_node_want(weft_sk(child)->conn->node);
 	unlock_sock_fast(child, slow);
 	return 0;
 }

@@ -13,32 +13,25 @@
 /**
  * struct weft_quota - a limit that all CPUs share
  * @at: see weft_quota_next()
- * @gap_ns: likewise
  *
  * The kernel's own (6.12) takes two CPUs at once for one too many.
  */
 struct weft_quota {
 	atomic64_t	at;
-	u32		gap_ns;
 };
 
-static inline void weft_quota_init(struct weft_quota *bucket, u32 per_sec)
-{
-	atomic64_set(&bucket->at, 0);
-	bucket->gap_ns = NSEC_PER_SEC / per_sec;
-}
-
 /** weft_quota_allow() - may it happen once more? any context */
-static inline bool weft_quota_allow(struct weft_quota *bucket)
+static inline bool weft_quota_allow(struct weft_quota *quota, u32 per_sec)
 {
-	s64 at = atomic64_read(&bucket->at);
+	u32 gap_ns = NSEC_PER_SEC / per_sec;
+	s64 at = atomic64_read(&quota->at);
 	u64 now = ktime_get_ns(), next;
 
 	do {
-		next = weft_quota_next(at, now, bucket->gap_ns, NSEC_PER_SEC);
+		next = weft_quota_next(at, now, gap_ns, NSEC_PER_SEC);
 		if (!next)
 			return false;
-	} while (!atomic64_try_cmpxchg(&bucket->at, &at, next));
+	} while (!atomic64_try_cmpxchg(&quota->at, &at, next));
 	return true;
 }
 
@@ -51,31 +44,27 @@ static inline bool weft_quota_allow(struct weft_quota *bucket)
  * struct weft_shared_quota - a limit that no station can use up alone
  * @all: of all stations
  * @part: of those whose MAC addresses have the same hash
+ *
+ * All bytes zero is one of which nothing has been used.
  */
 struct weft_shared_quota {
 	struct weft_quota	all;
 	struct weft_quota	part[WEFT_QUOTA_PARTS];
 };
 
-static inline void weft_shared_quota_init(struct weft_shared_quota *quota,
-					  u32 per_sec)
-{
-	unsigned int i;
-
-	weft_quota_init(&quota->all, per_sec);
-	for (i = 0; i < WEFT_QUOTA_PARTS; i++)
-		weft_quota_init(&quota->part[i], per_sec / WEFT_QUOTA_SHARE);
-}
-
-/** weft_shared_quota_allow() - may the station @mac once more? any context */
+/**
+ * weft_shared_quota_allow() - may the station @mac once more? any context
+ * @per_sec: all stations together; at least WEFT_QUOTA_SHARE
+ */
 static inline bool weft_shared_quota_allow(struct weft_shared_quota *quota,
-					   const u8 *mac)
+					   const u8 *mac, u32 per_sec)
 {
 	u32 part = hash_32(get_unaligned((const u32 *)(mac + 2)),
 			   WEFT_QUOTA_PARTS_BITS);
 
-	return weft_quota_allow(&quota->part[part]) &&
-	       weft_quota_allow(&quota->all);
+	return weft_quota_allow(&quota->part[part],
+				per_sec / WEFT_QUOTA_SHARE) &&
+	       weft_quota_allow(&quota->all, per_sec);
 }
 
 #endif /* WEFT_BUCKET_H */

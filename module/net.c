@@ -12,12 +12,6 @@
 #include "port.h"
 #include "proc.h"
 
-/* What a namespace answers to strangers, at most, in a second. */
-#define WHO_PER_SEC	5000
-#define BAD_PER_SEC	5000
-#define NEW_PER_SEC	4000
-#define ECHO_PER_SEC	200
-
 #define LIMIT_NODES	4096
 #define LIMIT_PENDING	64
 #define LIMIT_RMEM	(16 << 20)
@@ -25,6 +19,7 @@
 #define LIMIT_FRAGMENTS	(4 << 20)
 #define LIMIT_ORPHANS	32768
 #define LIMIT_ORPHAN_SEC	60
+#define LIMIT_ANSWERS	250000
 
 static void draw_address(struct in6_addr *addr)
 {
@@ -69,11 +64,8 @@ static void init_values(struct weft_net *wn, struct net *net)
 	wn->limits.fragments = LIMIT_FRAGMENTS;
 	wn->limits.orphans = LIMIT_ORPHANS;
 	wn->limits.orphan_sec = LIMIT_ORPHAN_SEC;
+	wn->limits.answers = LIMIT_ANSWERS;
 	weft_frags_init_net(wn);
-	weft_shared_quota_init(&wn->rate_who, WHO_PER_SEC);
-	weft_shared_quota_init(&wn->rate_bad, BAD_PER_SEC);
-	weft_shared_quota_init(&wn->rate_new, NEW_PER_SEC);
-	weft_shared_quota_init(&wn->rate_echo, ECHO_PER_SEC);
 }
 
 /* The links come last: with them packets come. */

@@ -36,6 +36,7 @@ struct weft_limits {
 	int	fragments;	/* memory of datagrams not whole yet, bytes */
 	int	orphans;	/* connections that go on without a file */
 	int	orphan_sec;	/* and how long without progress, s */
+	int	answers;	/* to strangers in a second, of each kind */
 };
 
 /* One list of sockets, so that those of one namespace do not share a lock. */
@@ -140,7 +141,6 @@ struct weft_net {
 	struct weft_shared_quota rate_who;	/* questions answered */
 	struct weft_shared_quota rate_bad;	/* BADSESSION, RESET, CLOSED sent */
 	struct weft_shared_quota rate_new;	/* nodes made by introductions */
-	struct weft_shared_quota rate_echo;	/* BADSESSION looked at */
 	struct ctl_table_header	*sysctl;
 	struct ctl_table_header	*sysctl_limits;
 };

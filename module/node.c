@@ -28,6 +28,8 @@
 /* When there are too many, one in so many is forgotten at a time. */
 #define VICTIMS_PART	128
 #define VICTIMS_MAX	32
+/* Of two idle ones the wanted one counts as heard of so much later. */
+#define WANTED_NS	(60LL * NSEC_PER_SEC)
 /* A question is not opened again before; less often where there is a place. */
 #define ASK_AGAIN_DELAY	HZ
 #define ASK_WHERE_DELAY	(5 * HZ)
@@ -524,23 +526,34 @@ static int insert_node(struct weft_net *wn, struct weft_node *node)
 	return 0;
 }
 
-/* Those @most that were silent longest, in this order, each with a reference. */
+/*
+ * Those @most that were silent longest, in this order, each with a reference.
+ * Strangers come before those that a program had to do with: else whoever makes
+ * up enough names would have them forgotten.
+ */
 struct victims {
 	struct weft_node	*nodes[VICTIMS_MAX];
 	unsigned int		nr;
 	unsigned int		most;
 };
 
-static void note_victim(struct victims *v, struct weft_node *node)
+static u64 used_for(const struct weft_node *node)
 {
 	u64 used = READ_ONCE(node->used);
+
+	return READ_ONCE(node->wanted) ? used + WANTED_NS : used;
+}
+
+static void note_victim(struct victims *v, struct weft_node *node)
+{
+	u64 used = used_for(node);
 	unsigned int i;
 
 	if (v->nr < v->most)
 		v->nr++;
-	else if (used >= READ_ONCE(v->nodes[v->nr - 1]->used))
+	else if (used >= used_for(v->nodes[v->nr - 1]))
 		return;
-	for (i = v->nr - 1; i && used < READ_ONCE(v->nodes[i - 1]->used); i--)
+	for (i = v->nr - 1; i && used < used_for(v->nodes[i - 1]); i--)
 		v->nodes[i] = v->nodes[i - 1];
 	v->nodes[i] = node;
 }
@@ -672,6 +685,7 @@ struct weft_node *weft_node_get(struct weft_net *wn,
 		return ERR_PTR(-EHOSTUNREACH);
 	node = lookup_node(wn, addr);
 	if (node) {
+		weft_node_want(node);
 		widen_question(node, ifindex);
 		return node;
 	}
@@ -684,6 +698,7 @@ struct weft_node *weft_node_get(struct weft_net *wn,
 	if (!fresh)
 		return ERR_PTR(-ENOMEM);
 	fresh->ifindex = ifindex;
+	fresh->wanted = true;
 	node = publish_asking(wn, fresh);
 	if (node == fresh)
 		weft_session_ask(node);

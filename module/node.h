@@ -108,6 +108,7 @@ struct weft_place {
  *	racy, for ageing, and to find who was silent longest.
  * @waiting: likewise, of the first packet sent since one came from the node's
  *	place; 0: none was.
+ * @wanted: a program of ours has sought it, or accepted a connection of it
  */
 struct weft_node {
 	struct rhash_head	by_addr;
@@ -133,6 +134,7 @@ struct weft_node {
 	bool			warned;
 	bool			is_counted;
 	bool			flushing;
+	bool			wanted;
 	int			error;
 	int			ifindex;
 	struct net_device	*dev;
@@ -259,6 +261,13 @@ static inline void weft_node_heard(struct weft_node *node, bool at_place)
 		WRITE_ONCE(node->used, now);
 	if (at_place && READ_ONCE(node->waiting))
 		WRITE_ONCE(node->waiting, 0);
+}
+
+/** weft_node_want() - a program of ours has to do with it; any context */
+static inline void weft_node_want(struct weft_node *node)
+{
+	if (!READ_ONCE(node->wanted))
+		WRITE_ONCE(node->wanted, true);
 }
 
 /** weft_node_spoke() - a packet went to the node's place */

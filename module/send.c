@@ -415,7 +415,8 @@ static bool may_answer(struct weft_node *node)
 	spin_lock_bh(&node->lock);
 	memcpy(mac, node->mac, sizeof(mac));
 	spin_unlock_bh(&node->lock);
-	return weft_shared_quota_allow(&node->wn->rate_bad, mac);
+	return weft_shared_quota_allow(&node->wn->rate_bad, mac,
+				       READ_ONCE(node->wn->limits.answers));
 }
 
 void weft_send_answer(struct weft_node *node, struct weft_pkt *pkt)

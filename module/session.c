@@ -19,6 +19,12 @@
 #define TRIAL_DELAY	msecs_to_jiffies(150)
 #define TRIAL_QUESTIONS	2
 
+/*
+ * Sessions that strangers begin, in a second: an id is then good for as long as
+ * it takes to use it, see note "Ended sessions".
+ */
+#define NEW_PER_SEC	4000
+
 /**
  * struct weft_trial - the address that net.weft.node shall have
  * @addr: asked for
@@ -148,9 +154,9 @@ static u64 answer_id(struct weft_net *wn, const struct in6_addr *own,
 
 /* Once more, by the station that the frame came from? */
 static bool is_allowed(struct weft_shared_quota *quota,
-		       const struct sk_buff *skb)
+		       const struct sk_buff *skb, u32 per_sec)
 {
-	return weft_shared_quota_allow(quota, eth_hdr(skb)->h_source);
+	return weft_shared_quota_allow(quota, eth_hdr(skb)->h_source, per_sec);
 }
 
 static enum weft_stat answer_who(struct weft_net *wn, const struct sk_buff *skb,
@@ -167,7 +173,7 @@ static enum weft_stat answer_who(struct weft_net *wn, const struct sk_buff *skb,
 		return WEFT_STAT_drop_foreign;
 	if (!is_hello_sound(hello, &own))
 		return WEFT_STAT_drop_hello;
-	if (!is_allowed(&wn->rate_who, skb))
+	if (!is_allowed(&wn->rate_who, skb, READ_ONCE(wn->limits.answers)))
 		return WEFT_STAT_drop_rate;
 	weft_hello_fill(skb->dev, &from, answer_id(wn, &own, hello), &answer);
 	weft_send_reply(wn, skb, &answer);
@@ -262,10 +268,6 @@ void weft_session_bad(struct weft_net *wn, struct sk_buff *skb,
 		weft_drop(wn, skb, WEFT_STAT_drop_session);
 		return;
 	}
-	if (!is_allowed(&wn->rate_echo, skb)) {
-		weft_drop(wn, skb, WEFT_STAT_drop_rate);
-		return;
-	}
 	if (READ_ONCE(node->confirmed))
 		weft_node_kill(node, ECONNRESET);
 	else
@@ -283,7 +285,7 @@ static enum weft_stat refuse_session(struct weft_net *wn,
 		.bad	= pkt->session,
 	};
 
-	if (!is_allowed(&wn->rate_bad, skb))
+	if (!is_allowed(&wn->rate_bad, skb, READ_ONCE(wn->limits.answers)))
 		return WEFT_STAT_drop_rate;
 	weft_send_reply(wn, skb, &answer);
 	return WEFT_STAT_drop_session;
@@ -370,7 +372,7 @@ static struct weft_node *meet(struct weft_net *wn, const struct sk_buff *skb,
 			return NULL;
 	}
 	*why = WEFT_STAT_drop_rate;
-	if (!is_allowed(&wn->rate_new, skb))
+	if (!is_allowed(&wn->rate_new, skb, NEW_PER_SEC))
 		return NULL;
 	return weft_node_make(wn, &from, own, pkt->session, &place, why);
 }

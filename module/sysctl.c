@@ -22,6 +22,8 @@ static const int least_fragments = 1 << 20;
 static const int most_fragments = 1 << 30;
 static const int most_orphans = 1 << 20;
 static const int most_orphan_sec = 3600;
+static const int least_answers = WEFT_QUOTA_SHARE;
+static const int most_answers = 10000000;
 
 static int do_node(WEFT_CTL_CONST struct ctl_table *table, int write,
 		   void *buffer, size_t *lenp, loff_t *ppos)
@@ -161,7 +163,8 @@ static const struct ctl_table template[] = {
 
 enum {
 	CTL_NODES, CTL_PENDING, CTL_RMEM, CTL_WMEM, CTL_FRAGMENTS, CTL_ORPHANS,
-	CTL_ORPHAN_SEC
+	CTL_ORPHAN_SEC,
+	CTL_ANSWERS
 };
 
 static const struct ctl_table limits_template[] = {
@@ -221,6 +224,14 @@ static const struct ctl_table limits_template[] = {
 		.extra1		= SYSCTL_ONE,
 		.extra2		= (void *)&most_orphan_sec,
 	},
+	[CTL_ANSWERS] = {
+		.procname	= "answers",
+		.maxlen		= sizeof(int),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= (void *)&least_answers,
+		.extra2		= (void *)&most_answers,
+	},
 	WEFT_CTL_END
 };
 
@@ -259,6 +270,7 @@ static struct ctl_table_header *register_limits(struct weft_net *wn)
 	table[CTL_FRAGMENTS].data = &wn->limits.fragments;
 	table[CTL_ORPHANS].data = &wn->limits.orphans;
 	table[CTL_ORPHAN_SEC].data = &wn->limits.orphan_sec;
+	table[CTL_ANSWERS].data = &wn->limits.answers;
 	header = register_net_sysctl_sz(wn->net, "net/weft/limits", table,
 					WEFT_CTL_ENTRIES(limits_template));
 	if (!header)

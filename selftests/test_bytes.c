@@ -536,6 +536,8 @@ TEST_F(bytes, of_files)
 		"/proc/sys/net/weft/limits/wmem",
 		"/proc/sys/net/weft/limits/fragments",
 		"/proc/sys/net/weft/limits/orphans",
+		"/proc/sys/net/weft/limits/orphan_sec",
+		"/proc/sys/net/weft/limits/answers",
 		"/sys/module/weft/parameters/family",
 		"/sys/module/weft/parameters/ethertype",
 		"/sys/module/weft/parameters/check",
