@@ -4,6 +4,9 @@
 #
 #   run.sh OUT N KO BIN    OUT/plan.N has lines: TEST ROAD SECONDS PROGRAM
 #
+# Several VMs may work at one plan: who makes the directory OUT/taken.TEST.ROAD runs it. WEFT_RUNS is
+# how many one VM may take.
+#
 # Leaves OUT/TEST.ROAD.tap and .err, and in OUT/index.N a line TEST ROAD STATUS SECONDS for
 # each run. OUT/running.N names the test that is running. tools/kselftest counts; nothing is judged here.
 #
@@ -110,7 +113,10 @@ save_gcov()
 
 step load insmod "$WEFT_KO" || exit 1
 mem=$(cat /proc/sys/net/weft/mem)
-while read -r test road seconds program _; do
+runs=0
+while [ "$runs" -lt "${WEFT_RUNS:-1000}" ] && read -r test road seconds program _; do
+	mkdir "$out/taken.$test.$road" 2>/dev/null || continue
+	runs=$((runs + 1))
 	is_loaded || step "load-before-$test-$road" insmod "$WEFT_KO" || exit 1
 	run_one "$test" "$road" "$seconds" "$program"
 done <"$out/plan.$vm"
