@@ -161,6 +161,15 @@ static inline const char *road_missing(void)
 } while (0)
 
 /*
+ * A case of which there is nothing to say on this road, or of this type: it has
+ * neither passed nor been skipped, and tools/tap-count leaves it out.
+ */
+#define ONLY_IF(applies) do {						\
+	if (!(applies))							\
+		SKIP(return, "nothing to say: only if %s", #applies);	\
+} while (0)
+
+/*
  * Where weft answers differently from its oracle, and why. The first number is
  * weft's answer, the second the oracle's; the wire's answer is the third where
  * it differs from that of one node.

@@ -75,10 +75,11 @@ TEST_F(address, is_one_of_a_plain_node)
 	size_t i;
 
 	ASSERT_EQ(0, set_node(self->wanted));
-	for (i = 0; i < ARRAY_SIZE(texts); i++)
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
 		EXPECT_EQ(EINVAL, ERR(set_node(texts[i]))) {
 			TH_LOG("text %zu", i);
 		}
+	}
 	EXPECT_TRUE(is_node(self->wanted));
 }
 

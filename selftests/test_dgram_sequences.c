@@ -9,10 +9,9 @@
  * weft-roads: veth
  * weft-timeout: 300
  */
-#include "weft_test.h"
+#include "sequences.h"
 
 #define LENGTH		3
-#define LENGTH_MAX	6
 #define SHOWN_MAX	20
 
 enum step { BIND, CONNECT, UNSPEC, SHUTDOWN, SEND, RECV, ERROR, PEER_SEND,
@@ -42,11 +41,11 @@ struct seen {
 /**
  * struct world - where sequences run
  * @length: of the sequences
- * @fence: two sockets, whose bytes overtake nobody's
+ * @fence: is passed after each step
  */
 struct world {
 	int length;
-	int fence[2];
+	struct fence fence;
 };
 
 /**
@@ -63,20 +62,6 @@ struct run {
 	struct addr addr;
 	int calls[STEPS];
 };
-
-/* As of test_sequences.c: what was under way is there when this is back. */
-static void settle(const struct world *world)
-{
-	char byte = 0;
-
-	if (write(world->fence[0], &byte, 1) != 1 ||
-	    read(world->fence[1], &byte, 1) != 1 ||
-	    write(world->fence[1], &byte, 1) != 1 ||
-	    read(world->fence[0], &byte, 1) != 1) {
-		fprintf(stderr, "# the fence broke: %s\n", strerror(errno));
-		abort();
-	}
-}
 
 static int do_bind(struct run *run)
 {
@@ -159,7 +144,7 @@ static void take_step(struct run *run, enum step step, struct seen *seen)
 	seen->ret = do_step(run, step, seen);
 	seen->error = seen->ret < 0 ? errno : 0;
 	run->calls[step]++;
-	settle(run->world);
+	fence_pass(&run->world->fence);
 	seen->poll = events_now(run->sock, POLLIN | POLLPRI | POLLOUT |
 				POLLRDNORM | POLLWRNORM | POLLWRBAND |
 				POLLRDBAND | POLLRDHUP);
@@ -169,31 +154,13 @@ static void take_step(struct run *run, enum step step, struct seen *seen)
 	seen->named[1] = addr_port(&own) != 0;
 }
 
-/* The sequence of a number. */
-static void nth_sequence(int n, int length, enum step *steps)
-{
-	while (length--) {
-		steps[length] = n % STEPS;
-		n /= STEPS;
-	}
-}
-
-static int sequences(int length)
-{
-	int n = 1;
-
-	while (length--)
-		n *= STEPS;
-	return n;
-}
-
 static void run_sequence(const struct world *world, int n, struct seen *seen)
 {
 	struct run run = { .world = world };
-	enum step steps[LENGTH_MAX];
+	int steps[LENGTH_MAX];
 	int i;
 
-	nth_sequence(n, world->length, steps);
+	nth_sequence(n, STEPS, world->length, steps);
 	memset(seen, 0, world->length * sizeof(*seen));
 	run.sock = end_socket(END_A, SOCK_DGRAM);
 	run.peer = bound_socket(END_B, SOCK_DGRAM, &run.addr);
@@ -203,30 +170,17 @@ static void run_sequence(const struct world *world, int n, struct seen *seen)
 	close(run.peer);
 }
 
-static int world_open(struct world *world)
-{
-	struct addr near, far;
-
-	world->fence[0] = bound_socket(END_A, SOCK_DGRAM, &near);
-	world->fence[1] = bound_socket(END_B, SOCK_DGRAM, &far);
-	if (world->fence[0] < 0 || world->fence[1] < 0)
-		return -1;
-	return connect_to(world->fence[0], &far) ?:
-	       connect_to(world->fence[1], &near);
-}
-
 static struct seen *run_all(struct world *world)
 {
-	int n = sequences(world->length), i;
+	int n = sequences_of(STEPS, world->length), i;
 	struct seen *seen = calloc(n, world->length * sizeof(*seen));
 
-	if (!seen || world_open(world))
+	if (!seen || fence_open(&world->fence))
 		return NULL;
-	settle(world);
+	fence_pass(&world->fence);
 	for (i = 0; i < n; i++)
 		run_sequence(world, i, seen + i * world->length);
-	close(world->fence[0]);
-	close(world->fence[1]);
+	fence_close(&world->fence);
 	return seen;
 }
 
@@ -241,10 +195,10 @@ static void print_seen(const char *who, const struct seen *seen)
 static void print_difference(const struct world *world, int n, int at,
 			     const struct seen *weft, const struct seen *oracle)
 {
-	enum step steps[LENGTH_MAX];
+	int steps[LENGTH_MAX];
 	int i;
 
-	nth_sequence(n, world->length, steps);
+	nth_sequence(n, STEPS, world->length, steps);
 	fprintf(stderr, "#");
 	for (i = 0; i <= at; i++)
 		fprintf(stderr, " %s", step_names[steps[i]]);
@@ -257,32 +211,22 @@ static void print_difference(const struct world *world, int n, int at,
 static int compare(const struct world *world, const struct seen *weft,
 		   const struct seen *oracle)
 {
-	int n = sequences(world->length), width = world->length;
-	int i, at, prefix, last[LENGTH_MAX], found = 0;
+	int n = sequences_of(STEPS, world->length), width = world->length;
+	int i, at, prefix, found = 0;
+	struct shown shown;
 
-	memset(last, 0xff, sizeof(last));
+	memset(&shown, 0xff, sizeof(shown));
 	for (i = 0; i < n; i++, weft += width, oracle += width) {
 		for (at = 0; at < width; at++)
 			if (memcmp(&weft[at], &oracle[at], sizeof(*weft)))
 				break;
 		if (at == width)
 			continue;
-		prefix = i / sequences(width - 1 - at);
-		if (prefix == last[at])
-			continue;
-		last[at] = prefix;
-		if (found++ < SHOWN_MAX)
+		prefix = i / sequences_of(STEPS, width - 1 - at);
+		if (show_once(&shown, at, prefix) && found++ < SHOWN_MAX)
 			print_difference(world, i, at, &weft[at], &oracle[at]);
 	}
 	return found;
-}
-
-static int length_wanted(void)
-{
-	const char *text = getenv("WEFT_SEQ_LENGTH");
-	int length = text ? atoi(text) : LENGTH;
-
-	return length < LENGTH_MAX ? length : LENGTH_MAX;
 }
 
 FIXTURE(dgrams)
@@ -295,7 +239,7 @@ FIXTURE_SETUP(dgrams)
 {
 	ROAD_OR_SKIP();
 	ASSERT_EQ(0, run_on(sched_getcpu()));
-	self->world.length = length_wanted();
+	self->world.length = length_wanted(LENGTH);
 	road_stay_local(true);
 	self->oracle = run_all(&self->world);
 	ASSERT_NE(NULL, self->oracle);

@@ -188,8 +188,7 @@ TEST_F(early, message_larger_than_SNDBUF_is_EMSGSIZE)
 {
 	char text[30000] = "";
 
-	if (variant->type != SOCK_SEQPACKET)
-		return;
+	ONLY_IF(variant->type == SOCK_SEQPACKET);
 	memset(text, 'x', sizeof(text) - 1);
 	ASSERT_EQ(0, set_int(self->fd, SO_SNDBUF, 8192));
 	EXPECT_EQ(EMSGSIZE, ERR(send_open(self->fd, text, &self->addr, 0)));

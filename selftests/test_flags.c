@@ -76,8 +76,7 @@ TEST_F(conn, PEEK_and_TRUNC)
 {
 	char got[2];
 
-	if (variant->type == SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type != SOCK_STREAM);
 	ASSERT_EQ(8, SEND(self->near, "longtext"));
 	ASSERT_EQ(POLLIN, wait_events(self->far, POLLIN));
 	EXPECT_EQ(8, recv(self->far, got, 2, MSG_PEEK | MSG_TRUNC));
@@ -88,8 +87,7 @@ TEST_F(conn, PEEK_and_TRUNC)
 /* TCP throws bytes away unseen. */
 TEST_F(conn, TRUNC_of_a_stream_discards)
 {
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(8, SEND(self->near, "longtext"));
 	ASSERT_EQ(POLLIN, wait_events(self->far, POLLIN));
 	EXPECT_EQ(4, recv(self->far, NULL, 4, MSG_TRUNC));
@@ -114,8 +112,7 @@ TEST_F(conn, WAITALL_waits_for_all_of_a_stream)
 	struct receiving r = { .fd = self->far, .flags = MSG_WAITALL };
 	struct task task;
 
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(0, task_start(&task, recv_flags, &r));
 	ASSERT_EQ(4, SEND(self->near, "long"));
 	ASSERT_TRUE(task_wait_asleep(&task));
@@ -189,8 +186,7 @@ TEST_F(conn, RCVTIMEO_ends_WAITALL_that_gets_a_little)
 	struct task task;
 	char *got;
 
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	got = mmap(NULL, len, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT_NE(MAP_FAILED, got);
@@ -222,8 +218,7 @@ TEST_F(conn, WAITALL_ends_with_a_reset)
 	struct linger hard = { .l_onoff = 1 };
 	struct task task;
 
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(0, task_start(&task, recv_flags, &r));
 	ASSERT_EQ(4, SEND(self->near, "long"));
 	ASSERT_TRUE(eventually(all_is_taken, &conn));
@@ -264,8 +259,7 @@ TEST_F(conn, MORE_saves_packets)
 	char got[1000];
 	int i;
 
-	if (!road()->wire || variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(road()->wire && variant->type == SOCK_STREAM);
 	before = count_of("in_packets");
 	for (i = 0; i < 100; i++)
 		ASSERT_EQ(10, send(self->near, "0123456789", 10,
@@ -286,8 +280,7 @@ TEST_F(conn, a_cork_saves_packets)
 	char got[1000];
 	int i;
 
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(0, ERR(set_cork(self->near, 1)));
 	if (road()->wire)
 		before = count_of("in_packets");
@@ -304,8 +297,7 @@ TEST_F(conn, a_cork_holds_nothing_back_for_long)
 	int on = 0;
 	socklen_t len = sizeof(on);
 
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(0, ERR(set_cork(self->near, 1)));
 	EXPECT_EQ(0, getsockopt(self->near, IPPROTO_TCP, TCP_CORK, &on, &len));
 	EXPECT_EQ(1, on);
@@ -333,8 +325,7 @@ TEST_F(conn, many_small_writes)
 	static char out[SMALL * 4000], in[sizeof(out)];
 	size_t i;
 
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	pattern_fill(out, sizeof(out), 5, 0);
 	for (i = 0; i < sizeof(out); i += SMALL)
 		ASSERT_EQ(SMALL, send(self->near, out + i, SMALL, 0));
@@ -353,8 +344,7 @@ TEST_F(conn, NODELAY_is_kept)
 	socklen_t len = sizeof(int);
 	int on = 0;
 
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(0, getsockopt(self->near, IPPROTO_TCP, TCP_NODELAY, &on, &len));
 	EXPECT_EQ(0, on);
 	on = 1;
@@ -569,8 +559,7 @@ TEST_F(conn, splice_to_a_pipe)
 	ssize_t n;
 	int p[2];
 
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(0, pipe(p));
 	pattern_fill(buf, sizeof(buf), 13, 0);
 	ASSERT_EQ(sizeof(buf), send(self->near, buf, sizeof(buf), 0));
@@ -589,8 +578,7 @@ TEST_F(conn, splice_to_a_pipe_sees_the_end)
 {
 	int p[2];
 
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(0, pipe(p));
 	CLOSE(self->near);
 	ASSERT_TRUE(wait_all_events(self->far, POLLIN | POLLRDHUP));

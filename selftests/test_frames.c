@@ -133,12 +133,13 @@ TEST_F_TIMEOUT(frames, cut_at_every_byte, 300)
 			if (flags && !may_introduce(kind))
 				continue;
 			build(&self->peer, &f, kind, flags);
-			for (len = ETH_BYTES; len < f.len; len++)
+			for (len = ETH_BYTES; len < f.len; len++) {
 				EXPECT_TRUE(is_dropped(&self->peer, &f, len,
 						       "drop_short", NULL)) {
 					TH_LOG("kind %d flags %x length %zu",
 					       kind, flags, len);
 				}
+			}
 		}
 	}
 }

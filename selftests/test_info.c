@@ -174,8 +174,7 @@ TEST_F(conn, tells_the_path)
 	struct weft_info info;
 
 	WEFT_ONLY();
-	if (!road()->wire)
-		return;
+	ONLY_IF(road()->wire);
 	ASSERT_EQ(5, SEND(self->near, "bytes"));
 	EXPECT_MESSAGE(self->far, "bytes");
 	ASSERT_TRUE(eventually(all_is_acked, &self->near));

@@ -150,8 +150,7 @@ TEST_F(conn, idle_connection_stays)
 {
 	struct packets packets;
 
-	if (!road()->wire)
-		return;
+	ONLY_IF(road()->wire);
 	ASSERT_EQ(0, be_impatient(self->near));
 	packets.before = count_of("in_packets");
 	EXPECT_TRUE(eventually(three_more, &packets));
@@ -204,8 +203,7 @@ TEST_F(cut, idle_peer_that_is_gone_is_ETIMEDOUT)
 {
 	char byte;
 
-	if (!road()->wire)
-		return;
+	ONLY_IF(road()->wire);
 	ASSERT_EQ(0, join_wire(false));
 	ASSERT_EQ(0, be_impatient(self->near));
 	EXPECT_TRUE(wait_all_events(self->near, POLLERR | POLLHUP));
@@ -217,8 +215,7 @@ TEST_F(cut, user_timeout_ends_what_is_not_acknowledged)
 {
 	char byte;
 
-	if (!road()->wire)
-		return;
+	ONLY_IF(road()->wire);
 	ASSERT_EQ(0, set(self->near, TIMEOUT, 1000));
 	ASSERT_EQ(0, join_wire(false));
 	ASSERT_EQ(4, SEND(self->near, "text"));
@@ -229,8 +226,7 @@ TEST_F(cut, user_timeout_ends_what_is_not_acknowledged)
 /* It may be set while something waits already. */
 TEST_F(cut, user_timeout_set_later)
 {
-	if (!road()->wire)
-		return;
+	ONLY_IF(road()->wire);
 	ASSERT_EQ(0, join_wire(false));
 	ASSERT_EQ(4, SEND(self->near, "text"));
 	ASSERT_EQ(0, set(self->near, TIMEOUT, 1000));

@@ -89,8 +89,7 @@ TEST_F(pair, connect_of_it_is_EISCONN)
 {
 	struct addr addr;
 
-	if (variant->type == SOCK_DGRAM)
-		return;
+	ONLY_IF(variant->type != SOCK_DGRAM);
 	ASSERT_EQ(0, own_addr(self->fd[0], &addr));
 	addr.len = road()->oracle ? 8 : addr.len;
 	EXPECT_EQ(expected(EX_PAIR_CONNECT),
@@ -260,8 +259,7 @@ TEST_F(pair, who_waits_for_room_hears_that_the_peer_has_left)
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	struct task writer;
 
-	if (road()->oracle || variant->type != SOCK_DGRAM)
-		return;
+	ONLY_IF(!road()->oracle && variant->type == SOCK_DGRAM);
 	ASSERT_TRUE(waits_for_room(&writer, &self->fd[0]));
 	ASSERT_EQ(0, connect(self->fd[1], &none, sizeof(none)));
 	ASSERT_TRUE(task_join(&writer));
@@ -273,8 +271,7 @@ TEST_F(pair, who_waits_for_room_may_leave)
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	struct task writer;
 
-	if (road()->oracle || variant->type != SOCK_DGRAM)
-		return;
+	ONLY_IF(!road()->oracle && variant->type == SOCK_DGRAM);
 	ASSERT_TRUE(waits_for_room(&writer, &self->fd[0]));
 	ASSERT_EQ(0, connect(self->fd[0], &none, sizeof(none)));
 	ASSERT_TRUE(task_join(&writer));
@@ -285,8 +282,7 @@ TEST_F(pair, who_waits_for_room_hears_of_shutdown)
 {
 	struct task writer;
 
-	if (road()->oracle || variant->type != SOCK_DGRAM)
-		return;
+	ONLY_IF(!road()->oracle && variant->type == SOCK_DGRAM);
 	ASSERT_TRUE(waits_for_room(&writer, &self->fd[0]));
 	ASSERT_EQ(0, shutdown(self->fd[0], SHUT_WR));
 	ASSERT_TRUE(task_join(&writer));
@@ -297,8 +293,7 @@ TEST_F(pair, who_waits_for_room_hears_that_nobody_reads)
 {
 	struct task writer;
 
-	if (road()->oracle || variant->type != SOCK_DGRAM)
-		return;
+	ONLY_IF(!road()->oracle && variant->type == SOCK_DGRAM);
 	ASSERT_TRUE(waits_for_room(&writer, &self->fd[0]));
 	ASSERT_EQ(0, shutdown(self->fd[1], SHUT_RD));
 	ASSERT_TRUE(task_join(&writer));
@@ -326,8 +321,7 @@ TEST_F(pair, many_writers_lose_nothing)
 	long got = 0;
 	int i;
 
-	if (variant->type == SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type != SOCK_STREAM);
 	for (i = 0; i < WRITERS; i++)
 		ASSERT_EQ(0, task_start(&writers[i], call_send_many,
 					&self->fd[0]));

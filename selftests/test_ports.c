@@ -94,8 +94,7 @@ TEST_F(ports, of_a_listener_are_shared_with_nobody)
 {
 	unsigned int port = free_port(variant->type);
 
-	if (variant->type == SOCK_DGRAM)
-		return;
+	ONLY_IF(variant->type != SOCK_DGRAM);
 	ASSERT_EQ(0, set_int(self->one, SO_REUSEADDR, 1));
 	ASSERT_EQ(0, set_int(self->two, SO_REUSEADDR, 1));
 	ASSERT_EQ(0, bind_any(self->one, port));
@@ -110,8 +109,7 @@ TEST_F(ports, have_one_listener)
 	struct addr addr;
 	int fd;
 
-	if (variant->type == SOCK_DGRAM)
-		return;
+	ONLY_IF(variant->type != SOCK_DGRAM);
 	ASSERT_EQ(0, set_int(self->one, SO_REUSEADDR, 1));
 	ASSERT_EQ(0, set_int(self->two, SO_REUSEADDR, 1));
 	ASSERT_EQ(0, bind_any(self->one, port));
@@ -168,8 +166,7 @@ TEST_F(ports, of_each_address_hear_what_is_for_it)
 	unsigned int port = free_port(variant->type);
 	struct addr addr;
 
-	if (road()->oracle)
-		return;
+	ONLY_IF(!road()->oracle);
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, bind_at(fds[i], nodes[i], port));
 		if (variant->type != SOCK_DGRAM)
@@ -190,8 +187,7 @@ TEST_F(ports, number_0_has_no_listener)
 {
 	struct addr addr;
 
-	if (variant->type == SOCK_DGRAM)
-		return;
+	ONLY_IF(variant->type != SOCK_DGRAM);
 	end_addr(&addr, END_B, variant->type, 0);
 	EXPECT_EQ(ECONNREFUSED, ERR(connect_to(self->one, &addr)));
 }
@@ -220,8 +216,7 @@ TEST_F(ports, of_a_client_stay_after_a_refusal)
 	unsigned int port = free_port(variant->type);
 	struct addr own, nobody;
 
-	if (variant->type == SOCK_DGRAM)
-		return;
+	ONLY_IF(variant->type != SOCK_DGRAM);
 	ASSERT_EQ(0, bind_any(self->one, port));
 	end_addr(&nobody, END_B, variant->type, free_port(variant->type));
 	ASSERT_EQ(ECONNREFUSED, ERR(connect_to(self->one, &nobody)));
@@ -235,8 +230,7 @@ TEST_F(ports, of_a_client_have_the_address_that_it_chose)
 	struct addr own, seen, to;
 	int lis, fd;
 
-	if (variant->type == SOCK_DGRAM)
-		return;
+	ONLY_IF(variant->type != SOCK_DGRAM);
 	lis = listener(END_B, variant->type, 1, &to);
 	fd = end_socket(END_A, variant->type);
 	ASSERT_LE(0, lis);
@@ -260,8 +254,7 @@ TEST_F(ports, of_loopback_lead_nowhere_else)
 	int fd = end_socket(END_A, variant->type);
 	struct addr addr;
 
-	if (!road()->wire)
-		return;
+	ONLY_IF(road()->wire);
 	ASSERT_EQ(0, bind_at(fd, &in6addr_loopback, 0));
 	end_addr(&addr, END_B, variant->type, 1024);
 	EXPECT_EQ(EINVAL, ERR(reach(fd, &addr, variant->type)));
@@ -276,8 +269,7 @@ TEST_F(ports, of_what_is_no_node_are_EHOSTUNREACH)
 	struct addr addr;
 	size_t i;
 
-	if (road()->oracle)
-		return;
+	ONLY_IF(!road()->oracle);
 	for (i = 0; i < ARRAY_SIZE(others); i++) {
 		ASSERT_EQ(1, inet_pton(AF_INET6, others[i], &node));
 		set_addr(&addr, &node, 1024);
@@ -290,8 +282,7 @@ TEST_F(ports, with_a_reserved_field_are_EINVAL)
 {
 	struct addr addr;
 
-	if (road()->oracle)
-		return;
+	ONLY_IF(!road()->oracle);
 	any_addr(&addr, variant->type, 0);
 	addr.weft.sw_reserved = 1;
 	EXPECT_EQ(EINVAL, ERR(bind_to(self->one, &addr)));
@@ -306,8 +297,7 @@ TEST_F(ports, of_a_device_that_is_not_there_are_EHOSTUNREACH)
 	int fd = end_socket(END_A, variant->type);
 	struct addr addr;
 
-	if (!road()->wire)
-		return;
+	ONLY_IF(road()->wire);
 	end_addr(&addr, END_B, variant->type, 1024);
 	addr.in6.sin6_scope_id = 9999;
 	EXPECT_EQ(EHOSTUNREACH, ERR(reach(fd, &addr, variant->type)));
@@ -330,8 +320,7 @@ TEST_F(ports, of_a_device_are_told_with_it)
 	struct addr addr, peer;
 	int lis, fd;
 
-	if (!road()->wire || variant->type == SOCK_DGRAM)
-		return;
+	ONLY_IF(road()->wire && variant->type != SOCK_DGRAM);
 	ASSERT_NE(0, index);
 	lis = listener(END_B, variant->type, 1, &addr);
 	addr.in6.sin6_scope_id = index;
@@ -354,8 +343,7 @@ TEST_F(ports, of_a_device_hear_that_device_alone)
 	struct addr addr;
 	int lis, near, far, looped;
 
-	if (!road()->wire || variant->type == SOCK_DGRAM)
-		return;
+	ONLY_IF(road()->wire && variant->type != SOCK_DGRAM);
 	lis = listener(END_B, variant->type, 4, &addr);
 	near = end_socket(END_B, variant->type);
 	far = end_socket(END_A, variant->type);
@@ -378,8 +366,7 @@ TEST_F(ports, of_a_device_are_looked_up_anew)
 	struct addr addr;
 	int far;
 
-	if (!road()->wire || variant->type != SOCK_DGRAM)
-		return;
+	ONLY_IF(road()->wire && variant->type == SOCK_DGRAM);
 	far = end_socket(END_A, SOCK_DGRAM);
 	ASSERT_EQ(0, bind_any(self->one, 0));
 	ASSERT_EQ(0, own_addr(self->one, &addr));
@@ -441,8 +428,7 @@ TEST_F(ports, of_different_devices_have_listeners)
 {
 	unsigned int port = free_port(variant->type);
 
-	if (variant->type == SOCK_DGRAM)
-		return;
+	ONLY_IF(variant->type != SOCK_DGRAM);
 	ASSERT_EQ(0, bind_to_index(self->one, 1001));
 	ASSERT_EQ(0, bind_to_index(self->two, 1002));
 	ASSERT_EQ(0, bind_any(self->one, port));
@@ -462,8 +448,7 @@ TEST_F(ports, of_a_device_are_its_own_first)
 	struct addr addr;
 	int order, fd;
 
-	if (variant->type != SOCK_DGRAM)
-		return;
+	ONLY_IF(variant->type == SOCK_DGRAM);
 	ASSERT_EQ(0, set_int(self->one, SO_REUSEADDR, 1));
 	ASSERT_EQ(0, set_int(self->two, SO_REUSEADDR, 1));
 	ASSERT_EQ(0, bind_any(self->one, port));
@@ -489,8 +474,7 @@ TEST_F(ports, of_two_devices_are_both_heard)
 	int near = end_socket(END_B, variant->type);
 	struct addr addr;
 
-	if (!road()->wire)
-		return;
+	ONLY_IF(road()->wire);
 	ASSERT_EQ(0, bind_to_device(self->one, "lo"));
 	ASSERT_EQ(0, bind_to_device(self->two, getenv("WEFT_DEV_B")));
 	ASSERT_EQ(0, bind_any(self->one, port));
@@ -547,8 +531,7 @@ TEST_F_TIMEOUT(ports, are_all_taken, 280)
 	int *fds, pair[2];
 
 	/* Their number is weft's; SEQPACKET shares those of STREAM. */
-	if (road()->oracle || road()->wire || variant->type == SOCK_SEQPACKET)
-		return;
+	ONLY_IF(!road()->oracle && !road()->wire && variant->type != SOCK_SEQPACKET);
 	fds = calloc(PORTS + 1, sizeof(*fds));
 	ASSERT_EQ(0, allow_files(PORTS + 100));
 	ASSERT_EQ(0, bind_any(self->one, 1024));

@@ -302,8 +302,7 @@ TEST_F(pair, RCVLOWAT_is_reached_in_parts)
 	int lowat = 100, i;
 	struct task task;
 
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(0, setsockopt(self->far, SOL_SOCKET, SO_RCVLOWAT, &lowat,
 				sizeof(lowat)));
 	ASSERT_EQ(0, task_start(&task, recv_hundred, &self->far));
@@ -336,8 +335,7 @@ TEST_F(pair, INQ_counts_down_message_by_message)
 	int i, bytes;
 
 	/* Of datagrams it tells of the first alone. */
-	if (variant->type == SOCK_DGRAM)
-		return;
+	ONLY_IF(variant->type != SOCK_DGRAM);
 	for (i = 0; i < 10; i++)
 		ASSERT_EQ(5, SEND(self->near, "12345"));
 	for (i = 10; i; i--) {

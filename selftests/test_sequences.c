@@ -16,10 +16,9 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-#include "weft_test.h"
+#include "sequences.h"
 
 #define LENGTH		4
-#define LENGTH_MAX	6
 #ifndef ARRAY_SIZE
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #endif
@@ -57,8 +56,7 @@ struct seen {
  * @first_how: what the first shutdown() shuts; the next ones cycle
  * @server: listens at end B for all sequences
  * @addr: of @server
- * @fence: sockets of end A and B, whose bytes overtake nobody's; -1 where
- *	nothing is ever under way
+ * @fence: none where nothing is ever under way
  */
 struct world {
 	int type;
@@ -66,7 +64,7 @@ struct world {
 	int first_how;
 	int server;
 	struct addr addr;
-	int fence[2];
+	struct fence fence;
 };
 
 /**
@@ -95,25 +93,11 @@ static unsigned int hash_bytes(const char *bytes, ssize_t n)
 	return hash;
 }
 
-/*
- * All that is under way has arrived when a byte there and one back have: this
- * process stays on one CPU, whose queue of packets is first in, first out.
- */
 static void settle(const struct run *run)
 {
-	const struct world *world = run->world;
-	char byte = 0;
-
-	if (world->fence[0] < 0 ||
-	    !(run->calls[CONNECT] || run->calls[LISTEN]))
-		return;
-	if (write(world->fence[0], &byte, 1) != 1 ||
-	    read(world->fence[1], &byte, 1) != 1 ||
-	    write(world->fence[1], &byte, 1) != 1 ||
-	    read(world->fence[0], &byte, 1) != 1) {
-		fprintf(stderr, "# the fence broke: %s\n", strerror(errno));
-		abort();
-	}
+	if (run->world->fence.fd[0] >= 0 &&
+	    (run->calls[CONNECT] || run->calls[LISTEN]))
+		fence_pass(&run->world->fence);
 }
 
 static int nonblocking(int type)
@@ -358,7 +342,7 @@ static void end_run(struct run *run, struct seen *seen)
 	settle(run);
 }
 
-static void run_sequence(const struct world *world, const enum step *steps,
+static void run_sequence(const struct world *world, const int *steps,
 			 struct seen *seen)
 {
 	struct run run = { .world = world, .listener = -1, .peer = -1 };
@@ -373,69 +357,36 @@ static void run_sequence(const struct world *world, const enum step *steps,
 
 /* --- all sequences --- */
 
-static int sequences(int length)
-{
-	int n = 1;
-
-	while (length--)
-		n *= STEPS;
-	return n;
-}
-
-/* The sequence of a number: depth-first, prefixes side by side. */
-static void nth_sequence(int n, int length, enum step *steps)
-{
-	while (length--) {
-		steps[length] = n % STEPS;
-		n /= STEPS;
-	}
-}
-
-/* Datagrams make the cheapest fence. */
-static int fence_open(struct world *world)
-{
-	struct addr near, far;
-
-	world->fence[0] = bound_socket(END_A, SOCK_DGRAM, &near);
-	world->fence[1] = bound_socket(END_B, SOCK_DGRAM, &far);
-	if (world->fence[0] < 0 || world->fence[1] < 0)
-		return -1;
-	return connect_to(world->fence[0], &far) ?:
-	       connect_to(world->fence[1], &near);
-}
-
 static int world_open(struct world *world)
 {
 	world->server = listener(END_B, nonblocking(world->type), 4096,
 				 &world->addr);
-	world->fence[0] = -1;
-	world->fence[1] = -1;
+	world->fence = (struct fence){ { -1, -1 } };
 	if (world->server < 0)
 		return -1;
 	if (road()->wire || (road()->oracle && world->type == SOCK_STREAM))
-		return fence_open(world);
+		return fence_open(&world->fence);
 	return 0;
 }
 
 static void world_close(struct world *world)
 {
 	close(world->server);
-	close(world->fence[0]);
-	close(world->fence[1]);
+	fence_close(&world->fence);
 }
 
 static struct seen *run_all(struct world *world, const char *name)
 {
-	int n = sequences(world->length), i;
+	int n = sequences_of(STEPS, world->length), i;
 	long long start = now_ms();
-	enum step steps[LENGTH_MAX];
+	int steps[LENGTH_MAX];
 	struct seen *seen;
 
 	seen = malloc((size_t)n * (world->length + 1) * sizeof(*seen));
 	if (!seen || world_open(world))
 		return NULL;
 	for (i = 0; i < n; i++) {
-		nth_sequence(i, world->length, steps);
+		nth_sequence(i, STEPS, world->length, steps);
 		run_sequence(world, steps, seen + i * (world->length + 1));
 	}
 	world_close(world);
@@ -554,7 +505,7 @@ static struct rule rules[] = {
  */
 struct scene {
 	int type;
-	const enum step *steps;
+	const int *steps;
 	int at;
 };
 
@@ -641,7 +592,7 @@ struct group {
 	enum step step;
 	struct seen weft;
 	struct seen oracle;
-	enum step example[LENGTH_MAX];
+	int example[LENGTH_MAX];
 	int at;
 	int count;
 };
@@ -677,7 +628,7 @@ struct groups {
 	int n;
 };
 
-static void add_group(struct groups *groups, const enum step *steps, int at,
+static void add_group(struct groups *groups, const int *steps, int at,
 		      enum step step, const struct seen *weft,
 		      const struct seen *oracle)
 {
@@ -703,7 +654,7 @@ static void add_group(struct groups *groups, const enum step *steps, int at,
 }
 
 /* Where the sequences' answers part for no reason, -1 when nowhere. */
-static int find_difference(const struct world *world, const enum step *steps,
+static int find_difference(const struct world *world, const int *steps,
 			   const struct seen *weft, const struct seen *oracle)
 {
 	struct scene scene = { .type = world->type, .steps = steps };
@@ -725,27 +676,25 @@ static int find_difference(const struct world *world, const enum step *steps,
 static int compare(const struct world *world, const struct seen *weft,
 		   const struct seen *oracle)
 {
-	int n = sequences(world->length), width = world->length + 1, i, at;
+	int n = sequences_of(STEPS, world->length), width = world->length + 1;
 	static struct groups groups;
-	enum step steps[LENGTH_MAX + 1];
-	int last[LENGTH_MAX + 1], prefix;
+	int steps[LENGTH_MAX + 1], i, at, prefix;
+	struct shown shown;
 
-	memset(last, 0xff, sizeof(last));
+	memset(&shown, 0xff, sizeof(shown));
 	groups.n = 0;
 	for (i = 0; i < n; i++, weft += width, oracle += width) {
-		nth_sequence(i, world->length, steps);
+		nth_sequence(i, STEPS, world->length, steps);
 		steps[world->length] = END;
 		at = find_difference(world, steps, weft, oracle);
 		if (at < 0)
 			continue;
 		/* What many sequences begin with is shown once. */
 		prefix = at < world->length ?
-			 i / sequences(world->length - 1 - at) : i;
-		if (prefix == last[at])
-			continue;
-		last[at] = prefix;
-		add_group(&groups, steps, at, steps[at], &weft[at],
-			  &oracle[at]);
+			 i / sequences_of(STEPS, world->length - 1 - at) : i;
+		if (show_once(&shown, at, prefix))
+			add_group(&groups, steps, at, steps[at], &weft[at],
+				  &oracle[at]);
 	}
 	for (i = 0; i < groups.n; i++)
 		print_group(&groups.at[i]);
@@ -767,15 +716,6 @@ static int print_rules(int type, int length)
 	return idle;
 }
 
-static int length_wanted(void)
-{
-	const char *text = getenv("WEFT_SEQ_LENGTH");
-
-	int length = text ? atoi(text) : LENGTH;
-
-	return length < LENGTH_MAX ? length : LENGTH_MAX;
-}
-
 FIXTURE(sequences)
 {
 	struct world world;
@@ -795,7 +735,7 @@ FIXTURE_SETUP(sequences)
 	ROAD_OR_SKIP();
 	ASSERT_EQ(0, run_on(sched_getcpu()));
 	self->world = (struct world){ .type = variant->type,
-				      .length = length_wanted() };
+				      .length = length_wanted(LENGTH) };
 	road_stay_local(true);
 	self->oracle = run_all(&self->world, "oracle");
 	ASSERT_NE(NULL, self->oracle);

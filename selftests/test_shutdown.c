@@ -163,8 +163,7 @@ TEST_F(conn, send_after_the_peer_closed_is_EPIPE)
 /* TCP's request whose answer came before it was all written. */
 TEST_F(conn, a_stream_loses_one_write_to_a_closed_peer)
 {
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(6, SEND(self->far, "answer"));
 	CLOSE(self->far);
 	ASSERT_TRUE(wait_all_events(self->near, POLLIN | POLLRDHUP));
@@ -254,30 +253,40 @@ TEST_F(conn, close_of_a_copy_ends_nothing)
 	EXPECT_MESSAGE(self->far, "still");
 }
 
-TEST_F(conn, linger_of_some_seconds_delivers)
-{
-	struct linger linger = { .l_onoff = 1, .l_linger = 10 };
-	long sent;
-
-	ASSERT_EQ(0, setsockopt(self->near, SOL_SOCKET, SO_LINGER, &linger,
-				sizeof(linger)));
-	sent = fill_up(self->near, 1000);
-	ASSERT_LT(0, sent);
-	if (!fork()) {
-		close(self->near);
-		_exit(drain(self->far, sent) != sent);
-	}
-	EXPECT_EQ(0, close(self->near));
-	self->near = -1;
-	ASSERT_LT(0, wait(&(int){ 0 }));
-	EXPECT_EOF(self->far);
-}
-
 static void linger_for(int fd, int seconds)
 {
 	struct linger linger = { .l_onoff = 1, .l_linger = seconds };
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+struct reader {
+	int fd;
+	long want;
+};
+
+static long call_drain(void *arg)
+{
+	const struct reader *reader = arg;
+
+	return drain(reader->fd, reader->want);
+}
+
+/* And no longer than until everything is there. */
+TEST_F(conn, linger_ends_when_all_is_delivered)
+{
+	struct reader reader = { .fd = self->far };
+	struct task task;
+
+	linger_for(self->near, 1000);
+	reader.want = fill_up(self->near, 1000);
+	ASSERT_LT(0, reader.want);
+	ASSERT_EQ(0, task_start(&task, call_drain, &reader));
+	EXPECT_EQ(0, close(self->near));
+	self->near = -1;
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(reader.want, task.result);
+	EXPECT_EOF(self->far);
 }
 
 /* What AF_UNIX and one node have to send is the receiver's already. */

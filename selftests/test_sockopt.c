@@ -152,8 +152,7 @@ TEST_F(conn, RCVLOWAT_holds_recv_back)
 	struct receiving r = { .fd = self->near };
 	struct task task;
 
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(0, set_int(self->near, SO_RCVLOWAT, 4));
 	ASSERT_EQ(0, task_start(&task, recv_some, &r));
 	ASSERT_TRUE(task_wait_asleep(&task));
@@ -190,8 +189,7 @@ TEST_F(conn, RCVLOWAT_gives_way_to_a_full_buffer)
 	ssize_t n = 1;
 	char got[64];
 
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(0, conn_open(&other, variant->type, variant->accepting));
 	ASSERT_EQ(0, set_int(self->near, SO_RCVBUF, 16384));
 	ASSERT_EQ(0, set_int(self->near, SO_RCVLOWAT, 8192));
@@ -226,8 +224,7 @@ TEST_F(conn, lower_RCVLOWAT_wakes_poll)
 {
 	struct task task;
 
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(0, set_int(self->near, SO_RCVLOWAT, 4));
 	ASSERT_EQ(3, SEND(self->far, "abc"));
 	ASSERT_EQ(0, task_start(&task, poll_in, &self->near));
@@ -239,8 +236,7 @@ TEST_F(conn, lower_RCVLOWAT_wakes_poll)
 
 TEST_F(conn, RCVLOWAT_of_0_is_1)
 {
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	ASSERT_EQ(0, set_int(self->near, SO_RCVLOWAT, 0));
 	EXPECT_EQ(1, get_int(self->near, SO_RCVLOWAT));
 	EXPECT_EQ(0, events_now(self->near, POLLIN));
@@ -319,8 +315,7 @@ TEST_F(conn, SIOCOUTQNSD_counts_what_has_not_left)
 {
 	long sent;
 
-	if (is_unix(variant->type))
-		return;
+	ONLY_IF(!is_unix(variant->type));
 	EXPECT_EQ(0, unsent(self->near));
 	sent = fill_up_for_good(self->near, 4000);
 	ASSERT_LT(0, sent);
@@ -384,8 +379,7 @@ static __u64 max_pacing_rate(int fd)
 
 TEST_F(conn, MAX_PACING_RATE_is_told)
 {
-	if (variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(variant->type == SOCK_STREAM);
 	EXPECT_EQ(~0ULL, max_pacing_rate(self->near));
 	ASSERT_EQ(0, set_int(self->near, SO_MAX_PACING_RATE, 1000000));
 	EXPECT_EQ(1000000, get_int(self->near, SO_MAX_PACING_RATE));
@@ -403,8 +397,7 @@ TEST_F(conn, MAX_PACING_RATE_is_obeyed_over_a_wire)
 	static char bytes[PACED_BYTES];
 	long long begun = now_ms();
 
-	if (!road()->wire || variant->type != SOCK_STREAM)
-		return;
+	ONLY_IF(road()->wire && variant->type == SOCK_STREAM);
 	ASSERT_EQ(0, set_int(self->near, SO_MAX_PACING_RATE, PACED_RATE));
 	ASSERT_EQ(PACED_BYTES, send(self->near, bytes, sizeof(bytes), 0));
 	EXPECT_EQ(PACED_BYTES, drain(self->far, PACED_BYTES));
@@ -656,8 +649,7 @@ TEST_F(conn, bad_pointers_of_options_are_EFAULT)
 	void *nowhere = (void *)1;
 	int value;
 
-	if (is_unix(variant->type))
-		return;
+	ONLY_IF(!is_unix(variant->type));
 	EXPECT_EQ(EFAULT, ERR(getsockopt(self->near, level, option, nowhere,
 					 &len)));
 	EXPECT_EQ(EFAULT, ERR(getsockopt(self->near, level, option, &value,
@@ -675,8 +667,7 @@ TEST_F(conn, short_lengths_of_own_options_are_EINVAL)
 	int zero = 0;
 	socklen_t len;
 
-	if (is_unix(variant->type))
-		return;
+	ONLY_IF(!is_unix(variant->type));
 	for (len = 0; len < sizeof(zero); len++)
 		EXPECT_EQ(EINVAL, ERR(setsockopt(self->near, level, option,
 						 &zero, len)));
@@ -698,8 +689,7 @@ TEST_F(conn, congestion_control_is_chosen_by_name)
 	const char *const names[] = { "cubic", "delay", "rate" };
 	size_t i;
 
-	if (road()->oracle)
-		return;
+	ONLY_IF(!road()->oracle);
 	EXPECT_TRUE(is_congestion(self->near, "rate"));
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		ASSERT_EQ(0, setsockopt(self->near, SOL_WEFT, WEFT_CONGESTION,
@@ -727,8 +717,7 @@ TEST_F(conn, max_message_is_told)
 {
 	int one = 1;
 
-	if (road()->oracle)
-		return;
+	ONLY_IF(!road()->oracle);
 	EXPECT_LE(65536, weft_option(self->near, WEFT_MAX_MESSAGE));
 	EXPECT_EQ(weft_option(self->far, WEFT_MAX_MESSAGE),
 		  weft_option(self->near, WEFT_PEER_MAX_MESSAGE));

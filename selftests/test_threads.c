@@ -586,10 +586,11 @@ TEST_F_TIMEOUT(threads, any_call_beside_any_other, TEST_TIMEOUT_RUNNER)
 					&self->callers[i]));
 	for (i = 0; i < THREADS; i++)
 		ASSERT_EQ(0, pthread_join(self->tasks[i].thread, NULL));
-	for (i = 0; i < THREADS; i++)
+	for (i = 0; i < THREADS; i++) {
 		EXPECT_EQ(0, self->callers[i].odd) {
 			TH_LOG("of %s", calls[self->callers[i].odd_call].name);
 		}
+	}
 	/* None was in vain, or chance has forgotten one. */
 	for (call = 0; call < CALLS; call++) {
 		made = 0;

@@ -445,8 +445,7 @@ TEST_F_TIMEOUT(wakeups, lingering_close_at_every_end, 120)
 {
 	enum end_of_sleep end;
 
-	if (!road()->wire)
-		return;
+	ONLY_IF(road()->wire);
 	for (end = SIGNAL; end <= PEER_CLOSE; end++) {
 		EXPECT_EQ(0, linger_once(end, variant->type)) {
 			TH_LOG("ended by %s", end_names[end]);
@@ -593,8 +592,7 @@ TEST_F_TIMEOUT(wakeups, every_call_when_the_peers_namespace_goes, 300)
 	int result, want;
 	size_t i;
 
-	if (!road()->wire)
-		return;
+	ONLY_IF(road()->wire);
 	ASSERT_EQ(0, begin_foreign(&foreign, variant->type));
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		if (calls[i].listener)
