@@ -433,13 +433,20 @@ static u32 take_eof(struct weft_engine *e, u64 now)
 	return WEFT_DO_EOF;
 }
 
-/* Growth of the window that is worth telling (RFC 9293 section 3.8.6.2.2). */
+/*
+ * Growth of the window that is worth telling (RFC 9293 section 3.8.6.2.2): what
+ * is not told never keeps the largest message from coming whole, which its
+ * reader waits for.
+ */
 static bool is_worth_telling(const struct weft_engine *e)
 {
+	u32 whole = e->params.max_message + WEFT_RECORD_BYTES;
+	u32 worth = min(2 * e->params.mss, e->window.bytes / 2);
 	u64 growth = e->rcv_room - e->rcv_limit;
 
-	return growth && growth >= min(2 * e->params.mss,
-				       e->window.bytes / 2);
+	if (e->window.bytes > whole)
+		worth = min(worth, e->window.bytes - whole);
+	return growth && growth >= worth;
 }
 
 /*

@@ -202,13 +202,19 @@ static void lend(struct sim *sim, struct sim_end *end)
 	}
 }
 
+static u32 max_message(const struct sim_side *side)
+{
+	return side->messages[0] ?
+	       side->buffer - 4096 - WEFT_RECORD_BYTES : WEFT_MAX_MESSAGE_MIN;
+}
+
 static void begin(struct sim *sim, unsigned int i, u64 flow)
 {
 	struct weft_params params = {
 		.mss = sim->p.mss,
 		.super_max = sim->p.super_max,
 		.rcv_window = sim->p.side[i].buffer,
-		.max_message = WEFT_MAX_MESSAGE_MIN,
+		.max_message = max_message(&sim->p.side[i]),
 		.user_timeout_ns = sim->p.limit_ns,
 		.open_timeout_ns = 120 * SIM_SEC,
 	};
@@ -288,11 +294,25 @@ static void meet_eof(struct sim *sim, unsigned int i)
 	end->eof = true;
 }
 
+/* Of @bytes that have come, those that the program can read. */
+static u64 readable(const struct sim_side *side, u64 bytes)
+{
+	unsigned int i;
+	u64 end = 0;
+
+	for (i = 0; i < SIM_MESSAGES && side->messages[i]; i++) {
+		if (end + side->messages[i] > bytes)
+			return end;
+		end += side->messages[i];
+	}
+	return bytes;
+}
+
 static void read_bytes(struct sim *sim, unsigned int i)
 {
 	const struct sim_side *side = &sim->p.side[i];
 	struct sim_end *end = &sim->end[i];
-	u64 until = end->delivered;
+	u64 until = readable(side, end->delivered);
 
 	if (sim->now >= end->read_next)
 		end->read_next = WEFT_NEVER;

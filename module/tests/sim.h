@@ -62,6 +62,8 @@ struct sim_link {
 	u64	alive_ns;
 };
 
+#define SIM_MESSAGES	16
+
 /**
  * struct sim_side - what the program at one end does
  * @bytes: to write
@@ -70,6 +72,8 @@ struct sim_link {
  * @buffer: receive buffer, and limit of unsent bytes
  * @stop_at: stops reading when so many bytes are read, if @stop_ns
  * @stop_ns: for so long
+ * @messages: it reads such, with their records, as are whole, and then whatever
+ *	there is; the buffer takes the largest that may be, and 4,096 bytes more
  * @early: the first write is before connect(): it goes with OPEN
  * @drop: bit n: the n-th frame sent by this end is lost, for n below 64
  * @drop_kind: the first @drop_kinds packets of this kind are lost
@@ -86,6 +90,7 @@ struct sim_side {
 	u32	buffer;
 	u64	stop_at;
 	u64	stop_ns;
+	u32	messages[SIM_MESSAGES];
 	bool	early;
 	u64	drop;
 	u8	drop_kind;

@@ -335,6 +335,36 @@ static void sim__outage_is_no_black_hole(struct kunit *test)
 	}
 }
 
+/* Whatever was read before it, there is room for the largest message. */
+static void sim__messages_come_whole(struct kunit *test)
+{
+	static const u32 msses[] = { MSS, 2024, 2048, 4056, 8936, 64800 };
+	static const u32 before[] = { 4, 1004, 2050, 4090, 4096, 8004, 27004 };
+	struct sim_params p = {
+		RUN(60), .link = { .delay_ns = SIM_MS },
+		.side = { { .buffer = BUFFER },
+			  { .bytes = 100, .buffer = BUFFER } },
+	};
+	struct sim *sim = sim_alloc(test);
+	unsigned int i, j, n;
+
+	for (i = 0; i < ARRAY_SIZE(msses); i++) {
+		p.mss = msses[i];
+		p.super_max = WEFT_SUPER_MAX / p.mss * p.mss;
+		for (j = 0; j < ARRAY_SIZE(before); j++) {
+			for (n = 0; n < SIM_MESSAGES - 1; n++) {
+				p.side[1].messages[n] = before[j];
+				p.side[1].messages[n + 1] = BUFFER - 4096;
+				p.side[0].bytes = (n + 1) * before[j] +
+						  BUFFER - 4096;
+				run_clean(test, sim, &p, "messages");
+			}
+			memset(p.side[1].messages, 0,
+			       sizeof(p.side[1].messages));
+		}
+	}
+}
+
 static void sim__loss_free(struct kunit *test)
 {
 	static const struct sim_params p = {
@@ -451,6 +481,7 @@ static struct kunit_case sim_cases[] = {
 	KUNIT_CASE(sim__black_hole_is_got_around),
 	KUNIT_CASE(sim__black_hole_that_ends),
 	KUNIT_CASE(sim__outage_is_no_black_hole),
+	KUNIT_CASE(sim__messages_come_whole),
 	KUNIT_CASE(sim__loss_free),
 	KUNIT_CASE_PARAM(sim__link, links_gen_params),
 	KUNIT_CASE_PARAM(sim__program, programs_gen_params),
