@@ -193,6 +193,8 @@ struct sock *weft_sock_child(struct sock *listener, gfp_t gfp)
 	sk->sk_rcvlowat = READ_ONCE(listener->sk_rcvlowat);
 	sk->sk_priority = READ_ONCE(listener->sk_priority);
 	sk->sk_mark = READ_ONCE(listener->sk_mark);
+	sk->sk_max_pacing_rate = READ_ONCE(listener->sk_max_pacing_rate);
+	WRITE_ONCE(sk->sk_incoming_cpu, raw_smp_processor_id());
 	sk->sk_bound_dev_if = READ_ONCE(listener->sk_bound_dev_if);
 	sk->sk_uid = listener->sk_uid;
 	sk->sk_reuse = listener->sk_reuse;
@@ -660,6 +662,22 @@ static bool end_if_shut_down(struct socket *sock)
 	return true;
 }
 
+/*
+ * EAGAIN of a stream's connect(): who takes that for TCP's EINPROGRESS polls, and
+ * shall not be told that there is a connection. The next connect() forgets it.
+ */
+static void leave_refused(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+
+	if (sk->sk_type != SOCK_STREAM)
+		return;
+	lock_sock(sk);
+	if (sock->state == SS_UNCONNECTED && sk->sk_state == TCP_CLOSE)
+		WRITE_ONCE(sk->sk_err, ECONNREFUSED);
+	release_sock(sk);
+}
+
 /* @hold: the first send sends OPEN, wherever it is sent over a wire. */
 static int connect_stream(struct socket *sock, const struct sockaddr_weft *to,
 			  bool hold, bool nonblock)
@@ -683,6 +701,8 @@ static int connect_stream(struct socket *sock, const struct sockaddr_weft *to,
 			break;
 		waited = true;
 	}
+	if (err == -EAGAIN && nonblock)
+		leave_refused(sock);
 	if (wake) {
 		wake->sk_data_ready(wake);
 		sock_put(wake);

@@ -81,8 +81,9 @@ static bool may_share(const struct sock *a, const struct sock *b)
 	       a->sk_state != TCP_LISTEN && b->sk_state != TCP_LISTEN;
 }
 
+/* @shares: SO_REUSEADDR of both lets them have it together. */
 static bool is_taken(struct weft_net *wn, struct sock *sk,
-		     const struct in6_addr *addr, u16 port)
+		     const struct in6_addr *addr, u16 port, bool shares)
 {
 	u32 key = port_key(weft_is_dgram(sk), port);
 	struct rhlist_head *list, *pos;
@@ -93,7 +94,8 @@ static bool is_taken(struct weft_net *wn, struct sock *sk,
 	list = rhltable_lookup(&wn->ports, &key, port_params);
 	rhl_for_each_entry_rcu(other, pos, list, port_node)
 		if (&other->sk != sk && overlaps(&other->addr, addr) &&
-		    meets(&other->sk, sk) && !may_share(&other->sk, sk)) {
+		    meets(&other->sk, sk) &&
+		    !(shares && may_share(&other->sk, sk))) {
 			taken = true;
 			break;
 		}
@@ -110,13 +112,13 @@ static void count_bound(struct weft_net *wn, u16 port, int one)
 }
 
 static int insert_port(struct weft_net *wn, struct sock *sk,
-		       const struct in6_addr *addr, u16 port)
+		       const struct in6_addr *addr, u16 port, bool shares)
 {
 	u32 key = port_key(weft_is_dgram(sk), port);
 	struct weft_sock *wsk = weft_sk(sk);
 	int err;
 
-	if (is_taken(wn, sk, addr, port))
+	if (is_taken(wn, sk, addr, port, shares))
 		return -EADDRINUSE;
 	wsk->addr = *addr;
 	WRITE_ONCE(wsk->port, port);
@@ -145,6 +147,7 @@ static u16 next_ephemeral(struct weft_net *wn)
 	       (u32)atomic_inc_return(&wn->next_port) % span;
 }
 
+/* A port that nobody has; as UDP, a DGRAM is content with one that it may share. */
 static int insert_ephemeral(struct weft_net *wn, struct sock *sk,
 			    const struct in6_addr *addr)
 {
@@ -152,7 +155,8 @@ static int insert_ephemeral(struct weft_net *wn, struct sock *sk,
 	int err;
 
 	do {
-		err = insert_port(wn, sk, addr, next_ephemeral(wn));
+		err = insert_port(wn, sk, addr, next_ephemeral(wn),
+				  weft_is_dgram(sk));
 	} while (err == -EADDRINUSE && --tries);
 	return err;
 }
@@ -173,7 +177,7 @@ int weft_port_bind(struct sock *sk, const struct in6_addr *addr, u16 port)
 	    !ns_capable(sock_net(sk)->user_ns, CAP_NET_BIND_SERVICE))
 		return -EACCES;
 	spin_lock_bh(&wn->ports_lock);
-	err = port ? insert_port(wn, sk, addr, port) :
+	err = port ? insert_port(wn, sk, addr, port, true) :
 		     insert_ephemeral(wn, sk, addr);
 	spin_unlock_bh(&wn->ports_lock);
 	if (!err && port)

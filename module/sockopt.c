@@ -4,6 +4,7 @@
 #include <linux/in6.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 #include <net/sock.h>
 
 #include "conn.h"
@@ -18,6 +19,9 @@
 #define KEEPCNT_MAX		127
 /* What a frame carries with an MTU of 1,500, bytes. */
 #define MSS_USUAL		1460
+#define SYNCNT_MAX		127
+#define MSS_LEAST		88
+#define MSS_MAX			32767
 /* What IPv6 says of packets that nobody set it for. */
 #define HOPS_USUAL		64
 
@@ -160,7 +164,8 @@ static int set_v6only(struct sock *sk, int value)
 	return weft_sk(sk)->port ? -EINVAL : 0;
 }
 
-static u32 get_tclass(struct sock *sk)
+/* What is read of an option that has no effect. */
+static u32 get_nothing(struct sock *sk)
 {
 	return 0;
 }
@@ -174,6 +179,33 @@ static u32 get_hops(struct sock *sk)
 static int ignore_byte(struct sock *sk, int value)
 {
 	return value < -1 || value > U8_MAX ? -EINVAL : 0;
+}
+
+static int ignore_any(struct sock *sk, int value)
+{
+	return 0;
+}
+
+static int ignore_discover(struct sock *sk, int value)
+{
+	return value < IPV6_PMTUDISC_DONT || value > IPV6_PMTUDISC_OMIT ?
+	       -EINVAL : 0;
+}
+
+static int ignore_syncnt(struct sock *sk, int value)
+{
+	return value < 1 || value > SYNCNT_MAX ? -EINVAL : 0;
+}
+
+static int ignore_fastopen(struct sock *sk, int value)
+{
+	return value < 0 || (sk->sk_state != TCP_CLOSE &&
+			     sk->sk_state != TCP_LISTEN) ? -EINVAL : 0;
+}
+
+static int ignore_mss(struct sock *sk, int value)
+{
+	return value && (value < MSS_LEAST || value > MSS_MAX) ? -EINVAL : 0;
 }
 
 /*
@@ -199,7 +231,14 @@ static const struct option {
 	  set_user_timeout },
 	{ 0,			 TCP_NODELAY, get_nodelay, set_nodelay },
 	{ 0,			 TCP_CORK, get_cork, set_cork },
-	{ 0,			 TCP_MAXSEG, get_mss },
+	{ 0,			 TCP_MAXSEG, get_mss, ignore_mss },
+	{ 0,			 TCP_DEFER_ACCEPT, get_nothing, ignore_any },
+	{ 0,			 TCP_FASTOPEN, get_nothing, ignore_fastopen },
+	{ 0,			 TCP_LINGER2, get_nothing, ignore_any },
+	{ 0,			 TCP_NOTSENT_LOWAT, get_nothing, ignore_any },
+	{ 0,			 TCP_QUICKACK, get_nothing, ignore_any },
+	{ 0,			 TCP_SYNCNT, get_nothing, ignore_syncnt },
+	{ 0,			 TCP_WINDOW_CLAMP, get_nothing, ignore_any },
 };
 
 /*
@@ -208,8 +247,25 @@ static const struct option {
  */
 static const struct option ipv6_options[] = {
 	{ IPV6_V6ONLY,		 0, get_v6only, set_v6only },
-	{ IPV6_TCLASS,		 0, get_tclass, ignore_byte },
+	{ IPV6_TCLASS,		 0, get_nothing, ignore_byte },
 	{ IPV6_UNICAST_HOPS,	 0, get_hops, ignore_byte },
+	{ IPV6_MTU_DISCOVER,	 0, get_nothing, ignore_discover },
+	{ IPV6_DONTFRAG,	 0, get_nothing, ignore_any },
+	{ IPV6_RECVERR,		 0, get_nothing, ignore_any },
+	{ IPV6_RECVHOPLIMIT,	 0, get_nothing, ignore_any },
+	{ IPV6_RECVPKTINFO,	 0, get_nothing, ignore_any },
+	{ IPV6_RECVTCLASS,	 0, get_nothing, ignore_any },
+};
+
+/* And of IPPROTO_IP, which a socket of IPv6 takes as well. */
+static const struct option ip_options[] = {
+	{ IP_TOS,		 0, get_nothing, ignore_any },
+	{ IP_TTL,		 0, get_hops, ignore_byte },
+	{ IP_MTU_DISCOVER,	 0, get_nothing, ignore_discover },
+	{ IP_PKTINFO,		 0, get_nothing, ignore_any },
+	{ IP_RECVERR,		 0, get_nothing, ignore_any },
+	{ IP_RECVTOS,		 0, get_nothing, ignore_any },
+	{ IP_RECVTTL,		 0, get_nothing, ignore_any },
 };
 
 /* Is it one of ours, or of TCP's that a STREAM has under that name? */
@@ -222,14 +278,21 @@ static bool is_called(const struct sock *sk, int level, int name, int ours,
 	       name == tcp;
 }
 
-static const struct option *find_ipv6_option(const struct sock *sk, int name)
+static const struct option *find_named(const struct option *rows,
+				       unsigned int n, int name)
 {
-	unsigned int i;
-
-	for (i = 0; weft_sk(sk)->inet6 && i < ARRAY_SIZE(ipv6_options); i++)
-		if (name == ipv6_options[i].name)
-			return &ipv6_options[i];
+	for (; n; n--, rows++)
+		if (rows->name == name)
+			return rows;
 	return NULL;
+}
+
+/* Of a socket with names of IPv6. */
+static const struct option *find_ip_option(int level, int name)
+{
+	if (level == IPPROTO_IP)
+		return find_named(ip_options, ARRAY_SIZE(ip_options), name);
+	return find_named(ipv6_options, ARRAY_SIZE(ipv6_options), name);
 }
 
 static const struct option *find_option(const struct sock *sk, int level,
@@ -237,8 +300,8 @@ static const struct option *find_option(const struct sock *sk, int level,
 {
 	unsigned int i;
 
-	if (level == IPPROTO_IPV6)
-		return find_ipv6_option(sk, name);
+	if (level == IPPROTO_IPV6 || level == IPPROTO_IP)
+		return weft_sk(sk)->inet6 ? find_ip_option(level, name) : NULL;
 	for (i = 0; name && i < ARRAY_SIZE(options); i++)
 		if (is_called(sk, level, name, options[i].name, options[i].tcp))
 			return &options[i];
@@ -318,6 +381,22 @@ static int get_congestion(struct sock *sk, char __user *val,
 	return put_value(val, optlen, name, sizeof(name));
 }
 
+/* An int; of IPPROTO_IP also a byte, as IP takes it. */
+static int read_value(int level, sockptr_t val, unsigned int len, int *value)
+{
+	u8 byte;
+
+	if (level == IPPROTO_IP && len && len < sizeof(*value)) {
+		if (copy_from_sockptr(&byte, val, sizeof(byte)))
+			return -EFAULT;
+		*value = byte;
+		return 0;
+	}
+	if (len < sizeof(*value))
+		return -EINVAL;
+	return copy_from_sockptr(value, val, sizeof(*value)) ? -EFAULT : 0;
+}
+
 int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 		    unsigned int len)
 {
@@ -328,10 +407,9 @@ int weft_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 		return set_congestion(sock->sk, val, len);
 	if (!option || !option->set)
 		return -ENOPROTOOPT;
-	if (len < sizeof(value))
-		return -EINVAL;
-	if (copy_from_sockptr(&value, val, sizeof(value)))
-		return -EFAULT;
+	err = read_value(level, val, len, &value);
+	if (err)
+		return err;
 	lock_sock(sock->sk);
 	err = option->set(sock->sk, value);
 	release_sock(sock->sk);
@@ -358,13 +436,32 @@ int weft_getsockopt(struct socket *sock, int level, int name,
 	return put_int(val, len, value);
 }
 
+/*
+ * What says that the bytes are several datagrams must not be overlooked: a
+ * program that hears EIO, as of a device that cannot do it, sends them one by one.
+ */
+static int check_udp_control(struct msghdr *msg)
+{
+	struct cmsghdr *cmsg;
+
+	for_each_cmsghdr(cmsg, msg) {
+		if (!CMSG_OK(msg, cmsg))
+			return -EINVAL;
+		if (cmsg->cmsg_level == SOL_UDP)
+			return cmsg->cmsg_type == UDP_SEGMENT ? -EIO : -EINVAL;
+	}
+	return 0;
+}
+
 int weft_sock_read_control(struct sock *sk, struct msghdr *msg,
 			   struct sockcm_cookie *cookie)
 {
 	*cookie = (struct sockcm_cookie) {
 		.mark = READ_ONCE(sk->sk_mark),
 	};
-	return msg->msg_controllen ? sock_cmsg_send(sk, msg, cookie) : 0;
+	if (!msg->msg_controllen)
+		return 0;
+	return check_udp_control(msg) ?: sock_cmsg_send(sk, msg, cookie);
 }
 
 int weft_set_rcvlowat(struct sock *sk, int val)

@@ -10,6 +10,7 @@
 #include <linux/net_tstamp.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <netinet/udp.h>
 #include <sys/ioctl.h>
 
 #include "weft_test.h"
@@ -266,9 +267,9 @@ TEST_F(dgram, unknown_control_data_is_EINVAL)
 	EXPECT_EQ(0, events_now(self->b, POLLIN));
 }
 
-/* Send "marked" with a control message of SOL_SOCKET. */
-static ssize_t send_with(int fd, const struct addr *to, int type,
-			 const void *value, size_t len)
+/* Send "marked" with a control message. */
+static ssize_t send_with_control(int fd, const struct addr *to, int level,
+				 int type, const void *value, size_t len)
 {
 	char control[CMSG_SPACE(8)] = "";
 	struct iovec iov = { "marked", 6 };
@@ -280,10 +281,31 @@ static ssize_t send_with(int fd, const struct addr *to, int type,
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 
 	cmsg->cmsg_len = CMSG_LEN(len);
-	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_level = level;
 	cmsg->cmsg_type = type;
 	memcpy(CMSG_DATA(cmsg), value, len);
 	return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
+static ssize_t send_with(int fd, const struct addr *to, int type,
+			 const void *value, size_t len)
+{
+	return send_with_control(fd, to, SOL_SOCKET, type, value, len);
+}
+
+/* Bytes that are to be several datagrams are not sent as one. */
+TEST_F(dgram, UDP_SEGMENT_is_not_overlooked)
+{
+	const uint16_t size = 3;
+
+	ssize_t n = send_with_control(self->a, &self->addr_b, SOL_UDP,
+				      UDP_SEGMENT, &size, sizeof(size));
+
+	EXPECT_EQ(road()->oracle ? 6 : -EIO, n < 0 ? -errno : n);
+	EXPECT_EQ(EINVAL, ERR(send_with_control(self->a, &self->addr_b, SOL_UDP,
+						9999, &size, sizeof(size))));
+	if (!road()->oracle)
+		EXPECT_EQ(0, events_now(self->b, POLLIN));
 }
 
 /* What marks are seen at: the receiver, or where end A's frames leave. */

@@ -332,6 +332,43 @@ TEST_F(ipv6, marks_of_packets_are_taken_in_their_ranges)
 	EXPECT_EQ(64, get_ipv6(self->fd, IPV6_UNICAST_HOPS));
 }
 
+/* Programs of datagrams give up when one of these is refused. */
+TEST_F(ipv6, what_tells_of_packets_is_taken)
+{
+	const struct {
+		int level;
+		int name;
+	} options[] = {
+		{ IPPROTO_IPV6, IPV6_MTU_DISCOVER },
+		{ IPPROTO_IPV6, IPV6_DONTFRAG },
+		{ IPPROTO_IPV6, IPV6_RECVERR },
+		{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT },
+		{ IPPROTO_IPV6, IPV6_RECVPKTINFO },
+		{ IPPROTO_IPV6, IPV6_RECVTCLASS },
+		{ IPPROTO_IP, IP_TOS }, { IPPROTO_IP, IP_TTL },
+		{ IPPROTO_IP, IP_MTU_DISCOVER }, { IPPROTO_IP, IP_PKTINFO },
+		{ IPPROTO_IP, IP_RECVERR }, { IPPROTO_IP, IP_RECVTOS },
+		{ IPPROTO_IP, IP_RECVTTL },
+	};
+	int one = 1;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
+		EXPECT_EQ(0, ERR(setsockopt(self->fd, options[i].level,
+					    options[i].name, &one,
+					    sizeof(one)))) {
+			TH_LOG("level %d, option %d", options[i].level,
+			       options[i].name);
+		}
+	}
+	EXPECT_EQ(EINVAL, ERR(set_ipv6(self->fd, IPV6_MTU_DISCOVER, 6)));
+	EXPECT_EQ(EINVAL, ERR(set_ipv6(self->fd, IPV6_MTU_DISCOVER, -1)));
+	/* Of IPv4 a byte will do. */
+	EXPECT_EQ(0, ERR(setsockopt(self->fd, IPPROTO_IP, IP_TOS, &one, 1)));
+	EXPECT_EQ(ENOPROTOOPT, ERR(setsockopt(self->fd, IPPROTO_IP, 9999, &one,
+					      sizeof(one))));
+}
+
 TEST_F(ipv6, short_lengths_are_EINVAL)
 {
 	const int options[] = { IPV6_V6ONLY, IPV6_TCLASS, IPV6_UNICAST_HOPS };
@@ -364,6 +401,8 @@ TEST_F(ipv6, others_are_refused)
 						      options[i], &value,
 						      &len)));
 	}
+	EXPECT_EQ(ENOPROTOOPT, ERR(setsockopt(self->own, IPPROTO_IP, IP_TOS,
+					      &value, sizeof(value))));
 }
 
 /* --- what programs take from getaddrinfo() --- */

@@ -413,6 +413,15 @@ TEST_F(listen, full_backlog_of_a_nonblocking_connect)
 	ASSERT_GT(16, connect_many(variant->type, &self->addr, fds, 16));
 	ASSERT_EQ(0, set_nonblock(self->fd));
 	EXPECT_EQ(error, ERR(connect_to(self->fd, &self->addr)));
+	/* Who polls then shall not believe that it is connected. */
+	if (error == EAGAIN && variant->type == SOCK_STREAM) {
+		EXPECT_NE(0, events_now(self->fd, POLLERR) & POLLERR);
+		EXPECT_EQ(ECONNREFUSED, get_int(self->fd, SO_ERROR));
+		EXPECT_EQ(EAGAIN, ERR(connect_to(self->fd, &self->addr)));
+		close(accept(self->lis, NULL, NULL));
+		EXPECT_EQ(0, ERR(connect_to(self->fd, &self->addr)));
+		EXPECT_EQ(0, get_int(self->fd, SO_ERROR));
+	}
 }
 
 struct connecting {

@@ -548,6 +548,11 @@ TEST_F_TIMEOUT(ports, are_all_taken, 280)
 		ASSERT_EQ(0, listen(self->one, 1));
 		EXPECT_EQ(0, ERR(connect_to(self->two, &addr)));
 	}
+	/* To be had together is not to be free. */
+	ASSERT_EQ(0, set_int(fds[77], SO_REUSEADDR, 1));
+	ASSERT_EQ(0, set_int(fds[PORTS], SO_REUSEADDR, 1));
+	if (variant->type == SOCK_STREAM)
+		EXPECT_EQ(EADDRINUSE, ERR(bind_any(fds[PORTS], 0)));
 	ASSERT_EQ(0, own_addr(fds[77], &own));
 	close(fds[77]);
 	fds[77] = fds[PORTS];

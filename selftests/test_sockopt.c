@@ -388,6 +388,64 @@ TEST_F(conn, MAX_PACING_RATE_is_told)
 	EXPECT_EQ(~0ULL, max_pacing_rate(self->near));
 }
 
+TEST_F(conn, MAX_PACING_RATE_is_inherited)
+{
+	struct conn conn = { -1, -1, -1 };
+	struct addr addr;
+
+	conn.listener = listener(END_B, variant->type, 1, &addr);
+	ASSERT_LE(0, conn.listener);
+	ASSERT_EQ(0, set_int(conn.listener, SO_MAX_PACING_RATE, 1000000));
+	conn.near = end_socket(END_A, variant->type);
+	ASSERT_EQ(0, connect_to(conn.near, &addr));
+	conn.far = accepted(conn.listener);
+	ASSERT_LE(0, conn.far);
+	EXPECT_EQ(is_unix(variant->type) ? -1 : 1000000,
+		  get_int(conn.far, SO_MAX_PACING_RATE));
+	conn_close(&conn);
+}
+
+/* Servers set these on whatever they take for TCP. */
+TEST_F(conn, options_of_TCP_are_taken_in_its_ranges)
+{
+	const struct {
+		int name;
+		int good;
+		int bad;
+	} options[] = {
+		{ TCP_DEFER_ACCEPT, 5 }, { TCP_LINGER2, 30 },
+		{ TCP_NOTSENT_LOWAT, 16384 }, { TCP_QUICKACK, 1 },
+		{ TCP_WINDOW_CLAMP, 65536 }, { TCP_SYNCNT, 127, 128 },
+		{ TCP_SYNCNT, 1, 0 }, { TCP_MAXSEG, 1000, 87 },
+		{ TCP_MAXSEG, 0, 32768 },
+	};
+	int fd = end_socket(END_A, variant->type);
+	const int some = 16, less = -1;
+	size_t i;
+
+	ONLY_IF(variant->type == SOCK_STREAM);
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
+		EXPECT_EQ(0, ERR(setsockopt(fd, IPPROTO_TCP, options[i].name,
+					    &options[i].good, sizeof(int)))) {
+			TH_LOG("option %d", options[i].name);
+		}
+		if (options[i].bad)
+			EXPECT_EQ(EINVAL,
+				  ERR(setsockopt(fd, IPPROTO_TCP,
+						 options[i].name,
+						 &options[i].bad,
+						 sizeof(int))));
+	}
+	EXPECT_EQ(0, ERR(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &some,
+				    sizeof(some))));
+	EXPECT_EQ(EINVAL, ERR(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &less,
+					 sizeof(less))));
+	/* Of a connection it is too late. */
+	EXPECT_EQ(EINVAL, ERR(setsockopt(self->near, IPPROTO_TCP, TCP_FASTOPEN,
+					 &some, sizeof(some))));
+	close(fd);
+}
+
 #define PACED_RATE	200000
 #define PACED_BYTES	200000
 
