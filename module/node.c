@@ -492,7 +492,8 @@ static void give_up_node(struct weft_node *node)
 
 	__skb_queue_head_init(&pending);
 	spin_lock_bh(&node->lock);
-	set_state(node, WEFT_NODE_DEAD);
+	if (node->state != WEFT_NODE_DEAD)
+		set_state(node, WEFT_NODE_DEAD);
 	weft_node_take_pending(node, &pending);
 	spin_unlock_bh(&node->lock);
 	drop_pending(node->wn, &pending);
@@ -500,12 +501,17 @@ static void give_up_node(struct weft_node *node)
 	weft_node_put(node);
 }
 
-/* Takes the caller's reference, the tables' from now on, when it succeeds. */
+/*
+ * Takes the caller's reference, the tables' from now on, when it succeeds. Who
+ * finds the node meanwhile waits for its lock, which is held until the caller
+ * has said what it is: ASKING, UP, or, where this fails, DEAD.
+ */
 static int insert_node(struct weft_net *wn, struct weft_node *node)
 {
 	int err;
 
 	lockdep_assert_held(&wn->nodes_lock);
+	lockdep_assert_held(&node->lock);
 	if (wn->exiting)
 		return -EHOSTUNREACH;
 	if (weft_node_find_id(wn, node->local_id))
@@ -519,6 +525,7 @@ static int insert_node(struct weft_net *wn, struct weft_node *node)
 	if (err) {
 		rhashtable_remove_fast(&wn->sessions, &node->by_id,
 				       by_id_params);
+		set_state(node, WEFT_NODE_DEAD);
 		return err;
 	}
 	list_add_tail_rcu(&node->list, &wn->node_list);
@@ -646,17 +653,17 @@ static struct weft_node *publish_asking(struct weft_net *wn,
 
 	spin_lock_bh(&wn->nodes_lock);
 	node = lookup_node(wn, &fresh->addr);
+	spin_lock(&fresh->lock);
 	if (!node) {
 		err = insert_node(wn, fresh);
 		node = err ? ERR_PTR(err) : fresh;
 	}
 	if (node == fresh) {
 		weft_node_hold(fresh);
-		spin_lock(&fresh->lock);
 		count_asking(fresh);
 		open_question(fresh);
-		spin_unlock(&fresh->lock);
 	}
+	spin_unlock(&fresh->lock);
 	spin_unlock_bh(&wn->nodes_lock);
 	return node;
 }
@@ -715,7 +722,6 @@ struct weft_node *weft_node_make(struct weft_net *wn,
 {
 	struct in6_addr now;
 	struct weft_node *node;
-	bool flush = false;
 	int err = -EEXIST;
 
 	*why = WEFT_STAT_drop_limit;
@@ -728,23 +734,20 @@ struct weft_node *weft_node_make(struct weft_net *wn,
 
 	*why = WEFT_STAT_drop_hello;
 	spin_lock_bh(&wn->nodes_lock);
+	spin_lock(&node->lock);
 	now = weft_net_address(wn);
 	/* A copy of this introduction may have had its session meanwhile. */
 	if (ipv6_addr_equal(&now, own) && weft_link_find(wn, place->dev) &&
 	    !weft_node_find(wn, addr) && !weft_ended_has(wn->ended, local_id))
 		err = insert_node(wn, node);
-	if (!err) {
-		spin_lock(&node->lock);
-		flush = take_place(node, place);
-		spin_unlock(&node->lock);
-	}
+	if (!err)
+		take_place(node, place);
+	spin_unlock(&node->lock);
 	spin_unlock_bh(&wn->nodes_lock);
 	if (err) {
 		give_up_node(node);
 		return NULL;
 	}
-	if (flush)
-		weft_send_pending(node);
 	return node;
 }
 

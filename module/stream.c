@@ -165,7 +165,8 @@ static int wait_room(struct sock *sk, bool begun, long *timeo)
 		if (begun && READ_ONCE(sk->sk_err))
 			return -ECONNRESET;
 		err = weft_sock_may_send(sk);
-		if (!err && weft_sock_has_room(sk))
+		/* What nobody hears needs no room, and is lost. */
+		if (!err && (weft_sock_has_room(sk) || weft_sock_is_deaf(sk)))
 			return 0;
 		if (err && err != -EAGAIN)
 			return err;

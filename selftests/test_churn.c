@@ -229,13 +229,19 @@ static void *accept_and_hear(void *arg)
 	return NULL;
 }
 
+/*
+ * A reset that finds no device is lost, and its peer reads on for ever, as with
+ * TCP: so those that are accepted read with a limit, which they inherit.
+ */
 static int bind_port(int type, unsigned int port)
 {
+	struct timeval patience = { .tv_sec = 2 };
 	struct sockaddr_weft own = {
 		.sw_family = weft_family(), .sw_port = htons(port),
 	};
 	int fd = socket(weft_family(), type, 0);
 
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (bind(fd, (void *)&own, sizeof(own)) ||
 	    (type != SOCK_DGRAM && listen(fd, 8))) {
 		perror("# bind");
