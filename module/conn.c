@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A wire connection: asks the engine, carries out its verdict. Everything here
- * runs in the ownership of the socket, unless said otherwise.
+ * A wire connection: asks the engine, carries out its verdict; outqueue.c and
+ * inqueue.c have its bytes. Everything here runs in the ownership of the socket,
+ * unless said otherwise.
  */
 #include <linux/hrtimer.h>
-#include <linux/pkt_sched.h>
 #include <linux/rhashtable.h>
-#include <linux/skbuff_ref.h>
 #include <linux/slab.h>
-#include <net/proto_memory.h>
 #include <net/sock.h>
 
-#include "af.h"
 #include "conn.h"
+#include "conn_impl.h"
 #include "fault.h"
 #include "listen.h"
 #include "node.h"
 #include "path.h"
-#include "pieces.h"
 #include "sock.h"
 #include "spare.h"
 
@@ -25,26 +22,6 @@
 #define WEFT_USER_TIMEOUT_SEC	120
 /* Nobody answers OPEN for so long. */
 #define WEFT_OPEN_TIMEOUT_SEC	30
-/* Payload up to this size is packed into pages of our own, bytes. */
-#define WEFT_PACK_MAX		1024
-/*
- * Packets kept out of order: half of what a hostile peer makes us search through.
- * As many frames are more than the window that limits.rmem allows.
- */
-#define WEFT_OOO_MAX		8192
-/* What MSG_MORE holds back waits for so long, as TCP's. */
-#define WEFT_CORK_NS		(200 * NSEC_PER_MSEC)
-/* Room that is announced beyond the largest message, bytes. */
-#define WEFT_WINDOW_SPARE	4096
-/* SO_RCVBUF of a connection is at least this: room for the least max_message. */
-#define WEFT_RCVBUF_MIN		(2 * WEFT_MAX_MESSAGE_MIN)
-/* A device that paces (fq) gets packets so long before they are to leave. */
-#define WEFT_AHEAD_NS		(4 * NSEC_PER_MSEC)
-
-static struct weft_conn *conn_of(const struct sock *sk)
-{
-	return weft_sk(sk)->conn;
-}
 
 static const struct rhashtable_params flow_params = {
 	.head_offset = offsetof(struct weft_conn, hash),
@@ -83,12 +60,6 @@ void weft_conn_exit_net(struct weft_net *wn)
 static u32 first_window(const struct sock *sk)
 {
 	return weft_sk(sk)->max_message + WEFT_WINDOW_SPARE;
-}
-
-/* Beyond this, buffers do not grow. */
-static bool is_memory_short(const struct sock *sk)
-{
-	return sk_memory_allocated(sk) > READ_ONCE(weft_sysctl_mem[1]);
 }
 
 /*
@@ -308,28 +279,6 @@ static void stop_timer(struct weft_conn *conn)
 	conn->timer_at = WEFT_NEVER;
 }
 
-static void purge_write_queue(struct sock *sk)
-{
-	struct sk_buff *skb;
-
-	conn_of(sk)->tx_cursor = NULL;
-	while ((skb = __skb_dequeue(&sk->sk_write_queue))) {
-		sk_wmem_queued_add(sk, -skb->truesize);
-		sk_mem_uncharge(sk, skb->truesize);
-		kfree_skb(skb);
-	}
-}
-
-static void purge_ooo(struct sock *sk)
-{
-	struct sk_buff *skb;
-
-	while ((skb = __skb_dequeue(&conn_of(sk)->ooo))) {
-		weft_rmem_uncharge(sk, skb->truesize);
-		kfree_skb(skb);
-	}
-}
-
 void weft_conn_free(struct sock *sk)
 {
 	struct weft_conn *conn = conn_of(sk);
@@ -337,8 +286,8 @@ void weft_conn_free(struct sock *sk)
 	if (!conn)
 		return;
 	hrtimer_cancel(&conn->timer);
-	purge_write_queue(sk);
-	purge_ooo(sk);
+	weft_outqueue_purge(sk);
+	weft_inqueue_purge(sk);
 	weft_spare_drop(sk, &conn->spare);
 	WARN_ON_ONCE(conn->linked);
 	weft_sk(sk)->conn = NULL;
@@ -346,7 +295,7 @@ void weft_conn_free(struct sock *sk)
 }
 
 /* Give the engine room before it is asked; less room is only less speed. */
-static void grow_arrays(struct weft_conn *conn)
+void weft_conn_grow_arrays(struct weft_conn *conn)
 {
 	struct weft_engine *e = &conn->engine;
 	unsigned int n;
@@ -372,727 +321,6 @@ static void grow_arrays(struct weft_conn *conn)
 	}
 }
 
-/* --- sending --- */
-
-/* Reference [@skip, @skip + @len) of a queue skb; bytes that found room. */
-static u32 attach_frags(struct sk_buff *to, struct sk_buff *from, u32 skip,
-			u32 len)
-{
-	struct skb_shared_info *shinfo = skb_shinfo(from);
-	u32 done = 0;
-	int i;
-
-	for (i = 0; i < shinfo->nr_frags && done < len; i++) {
-		skb_frag_t *frag = &shinfo->frags[i];
-		u32 size = skb_frag_size(frag), n;
-		int at = skb_shinfo(to)->nr_frags;
-
-		if (skip >= size) {
-			skip -= size;
-			continue;
-		}
-		n = min(size - skip, len - done);
-		if (skb_can_coalesce(to, at, skb_frag_page(frag),
-				     skb_frag_off(frag) + skip)) {
-			skb_frag_size_add(&skb_shinfo(to)->frags[at - 1], n);
-		} else if (at < MAX_SKB_FRAGS) {
-			skb_frag_ref(from, i);
-			skb_fill_page_desc(to, at, skb_frag_page(frag),
-					   skb_frag_off(frag) + skip, n);
-		} else {
-			break;
-		}
-		skip = 0;
-		done += n;
-	}
-	to->len += done;
-	to->data_len += done;
-	to->truesize += done;
-	return done;
-}
-
-/* The queue skb where @offset is. */
-static struct sk_buff *find_queued(struct sock *sk, u64 offset)
-{
-	struct weft_conn *conn = conn_of(sk);
-	struct sk_buff *skb = conn->tx_cursor;
-
-	if (!skb || weft_cb(skb)->offset > offset)
-		skb = skb_peek(&sk->sk_write_queue);
-	while (skb && weft_cb(skb)->offset + skb->len <= offset)
-		skb = skb_peek_next(skb, &sk->sk_write_queue);
-	return skb;
-}
-
-static void attach_payload(struct sock *sk, struct sk_buff *to, u64 offset,
-			   u32 len)
-{
-	struct sk_buff *from = find_queued(sk, offset);
-
-	while (from && len) {
-		u32 skip = offset - weft_cb(from)->offset;
-		u32 want = min(len, from->len - skip);
-		u32 done = attach_frags(to, from, skip, want);
-
-		offset += done;
-		len -= done;
-		if (done < want)
-			break;
-		conn_of(sk)->tx_cursor = from;
-		from = skb_peek_next(from, &sk->sk_write_queue);
-	}
-}
-
-static void mark_packet(const struct sock *sk, struct sk_buff *skb)
-{
-	skb->priority = READ_ONCE(sk->sk_priority);
-	skb->mark = READ_ONCE(sk->sk_mark);
-}
-
-static struct sk_buff *alloc_packet(struct sock *sk, u32 linear)
-{
-	struct sk_buff *skb;
-
-	if (weft_fault(WEFT_FAULT_ALLOC))
-		return NULL;
-	skb = alloc_skb(WEFT_HEADROOM + linear, GFP_ATOMIC | __GFP_NOWARN);
-	if (!skb)
-		return NULL;
-	skb_reserve(skb, WEFT_HEADROOM);
-	mark_packet(sk, skb);
-	return skb;
-}
-
-/* A small segment, or one in more pieces than an skb has frags for: copied. */
-static struct sk_buff *copy_payload(struct sock *sk, u64 offset, u32 len)
-{
-	struct sk_buff *from = find_queued(sk, offset);
-	struct sk_buff *skb = alloc_packet(sk, len);
-
-	while (skb && from && len) {
-		u32 skip = offset - weft_cb(from)->offset;
-		u32 part = min(len, from->len - skip);
-
-		if (skb_copy_bits(from, skip, skb_put(skb, part), part))
-			break;
-		conn_of(sk)->tx_cursor = from;
-		offset += part;
-		len -= part;
-		from = skb_peek_next(from, &sk->sk_write_queue);
-	}
-	if (skb && len) {
-		kfree_skb(skb);
-		skb = NULL;
-	}
-	return skb;
-}
-
-/*
- * A small write that is a packet by itself leaves as it is: its header goes in
- * front of it, where nothing else was. Not while another such packet is still
- * on its way: that has its own header there.
- */
-static struct sk_buff *share_payload(struct sock *sk, u64 offset, u32 len)
-{
-	struct sk_buff *from = find_queued(sk, offset), *skb;
-
-	if (!from || skb_is_nonlinear(from) || from->len != len ||
-	    weft_cb(from)->offset != offset || skb_cloned(from) ||
-	    weft_fault(WEFT_FAULT_ALLOC))
-		return NULL;
-	conn_of(sk)->tx_cursor = from;
-	skb = skb_clone(from, GFP_ATOMIC | __GFP_NOWARN);
-	if (!skb)
-		return NULL;
-	memset(skb->cb, 0, sizeof(skb->cb));
-	/* What it was cut into before; segments may be larger now. */
-	skb_gso_reset(skb);
-	mark_packet(sk, skb);
-	return skb;
-}
-
-/*
- * Stream bytes as one packet. What is in too many pieces is cut to whole
- * segments, and a segment that still is, is copied.
- */
-static struct sk_buff *make_data(struct sock *sk, const struct weft_pkt *pkt)
-{
-	u32 mss = conn_of(sk)->engine.params.mss;
-	struct sk_buff *skb;
-	u32 cut;
-
-	/* Cheaper than a page's reference, and in one piece for the reader. */
-	if (pkt->plen <= WEFT_PACK_MAX)
-		return share_payload(sk, pkt->offset, pkt->plen) ?:
-		       copy_payload(sk, pkt->offset, pkt->plen);
-	skb = alloc_packet(sk, 0);
-	if (!skb)
-		return NULL;
-	attach_payload(sk, skb, pkt->offset, pkt->plen);
-	if (skb->len == pkt->plen)
-		return skb;
-	cut = rounddown(skb->len, mss);
-	if (cut && !pskb_trim(skb, cut))
-		return skb;
-	kfree_skb(skb);
-	return copy_payload(sk, pkt->offset, min_t(u32, pkt->plen, mss));
-}
-
-static struct sk_buff *make_ack(struct sock *sk, const struct weft_pkt *pkt)
-{
-	u32 linear = min_t(u32, pkt->nr_ranges, WEFT_RANGES_MAX) *
-		     sizeof(struct weft_wire_range);
-	struct sk_buff *skb = alloc_packet(sk, linear);
-
-	if (skb && linear)
-		weft_packet_put_ranges(pkt, skb_put(skb, linear));
-	return skb;
-}
-
-/* An skb for what the engine wants sent; *plen may be less than it asked. */
-static struct sk_buff *make_packet(struct sock *sk, const struct weft_pkt *pkt,
-				   u32 *plen)
-{
-	struct sk_buff *skb;
-
-	*plen = 0;
-	if (pkt->kind == WEFT_ACK || !pkt->plen)
-		return make_ack(sk, pkt);
-	skb = make_data(sk, pkt);
-	if (skb)
-		*plen = skb->len;
-	return skb;
-}
-
-static void fill_names(struct sock *sk, struct weft_pkt *pkt)
-{
-	struct weft_conn *conn = conn_of(sk);
-	struct weft_sock *wsk = weft_sk(sk);
-
-	pkt->flow = conn->key.flow;
-	if (conn->key.ours)
-		pkt->flags |= WEFT_F_OPENER;
-	pkt->sport = wsk->port;
-	pkt->dport = wsk->peer_port;
-	pkt->max_message = wsk->max_message;
-	pkt->type = sk->sk_type == SOCK_STREAM ? WEFT_TYPE_STREAM :
-						 WEFT_TYPE_SEQPACKET;
-}
-
-static void dress(struct sock *sk, struct sk_buff *skb,
-		  const struct weft_pkt *pkt, u64 now)
-{
-	const struct weft_engine *e = &conn_of(sk)->engine;
-
-	if (!skb->priority && weft_engine_is_short(e, pkt))
-		skb->priority = TC_PRIO_INTERACTIVE;
-	if (e->depart_ns > now)
-		skb_set_delivery_time(skb, ns_to_ktime(e->depart_ns),
-				      SKB_CLOCK_MONOTONIC);
-}
-
-/* Send a packet of weft_engine_next(), which is void afterwards. */
-static void send_packet(struct sock *sk, struct weft_pkt *pkt, u64 now)
-{
-	struct weft_conn *conn = conn_of(sk);
-	struct sk_buff *skb;
-	u32 plen;
-
-	skb = make_packet(sk, pkt, &plen);
-	if (!skb) {
-		weft_drop(conn->node->wn, NULL, WEFT_STAT_drop_memory);
-		weft_engine_sent(&conn->engine, pkt, 0, now);
-		return;
-	}
-	dress(sk, skb, pkt, now);
-	if (pkt->kind == WEFT_RESET)
-		weft_count(conn->node->wn, WEFT_STAT_out_reset, 1);
-	/* Told before it leaves: an answer may come on this very CPU. */
-	weft_engine_sent(&conn->engine, pkt, plen, now);
-	fill_names(sk, pkt);
-	weft_send(conn->node, skb, pkt, pkt->segment);
-}
-
-/* Unless it fires before that anyway. */
-static void fire_at(struct weft_conn *conn, u64 at)
-{
-	if (at >= conn->timer_at)
-		return;
-	conn->timer_at = at;
-	hrtimer_start(&conn->timer, ns_to_ktime(at), HRTIMER_MODE_ABS_SOFT);
-}
-
-/* One that fires too early is asked again; that is cheaper. */
-static void arm_engine_timer(struct weft_conn *conn, u64 now)
-{
-	u64 at;
-
-	/* The shell's own times are further away as well. */
-	if (conn->timer_at <= now + WEFT_ACK_DELAY_NS &&
-	    weft_engine_is_calm(&conn->engine))
-		return;
-	at = weft_engine_deadline(&conn->engine);
-	if (conn->orphan_end)
-		at = min(at, conn->orphan_end);
-	if (conn->cork_end)
-		at = min(at, conn->cork_end);
-	if (conn->gather.end)
-		at = min(at, conn->gather.end);
-	if (conn->spare)
-		at = min(at, conn->spare->end);
-	if (conn->linked)
-		fire_at(conn, at);
-}
-
-static void update_mss(struct weft_conn *conn)
-{
-	u32 mss, super_max;
-
-	mss = weft_node_mss(conn->node, &super_max);
-	weft_engine_set_mss(&conn->engine, mss, super_max);
-}
-
-/* SO_MAX_PACING_RATE as the engine has it: 0 is no limit. */
-static u64 max_rate_of(const struct sock *sk)
-{
-	unsigned long rate = READ_ONCE(sk->sk_max_pacing_rate);
-
-	return rate == ~0UL ? 0 : rate;
-}
-
-/* Everything the engine wants sent. */
-static void send_all(struct sock *sk, u64 now)
-{
-	struct weft_conn *conn = conn_of(sk);
-	u64 retransmitted = conn->engine.retransmitted;
-	struct weft_pkt pkt __uninitialized;
-
-	if (weft_engine_is_idle(&conn->engine) || !weft_node_is_up(conn->node))
-		return;
-	update_mss(conn);
-	conn->engine.cc.max_rate = max_rate_of(sk);
-	if (weft_cc_pace(&conn->engine.cc))
-		weft_engine_set_ahead(&conn->engine,
-				      weft_node_has_fq(conn->node) ?
-				      WEFT_AHEAD_NS : 0);
-	do {
-		grow_arrays(conn);
-		if (!weft_engine_next(&conn->engine, now, &pkt))
-			break;
-		send_packet(sk, &pkt, now);
-	} while (!weft_engine_is_idle(&conn->engine));
-	if (conn->engine.retransmitted != retransmitted)
-		weft_count(conn->node->wn, WEFT_STAT_out_retransmits, 1);
-}
-
-static void push(struct sock *sk, u64 now)
-{
-	send_all(sk, now);
-	arm_engine_timer(conn_of(sk), now);
-}
-
-void weft_conn_push(struct sock *sk)
-{
-	if (conn_of(sk)->linked)
-		push(sk, ktime_get_ns());
-}
-
-void weft_conn_wait(struct sock *sk)
-{
-	struct weft_conn *conn = conn_of(sk);
-
-	if (!conn->linked)
-		return;
-	if (conn->gather.end)
-		weft_conn_flush(sk, WEFT_FLUSH_ALL);
-	if (weft_engine_hurry(&conn->engine))
-		weft_conn_push(sk);
-}
-
-/* Is what was written last to wait for what is written next? */
-static bool holds_small(struct weft_conn *conn, u64 now)
-{
-	if (!weft_gather_holds(&conn->gather, now))
-		return false;
-	/* Not arm_engine_timer(), to which so short a time is nothing. */
-	fire_at(conn, conn->gather.end);
-	return true;
-}
-
-void weft_conn_flush(struct sock *sk, enum weft_flush how)
-{
-	struct weft_conn *conn = conn_of(sk);
-	struct weft_engine *e = &conn->engine;
-	u64 end = conn->tx_end, now = ktime_get_ns();
-
-	if (how == WEFT_FLUSH_SMALL)
-		how = holds_small(conn, now) ? WEFT_FLUSH_SUPERS : WEFT_FLUSH_ALL;
-	else if (how != WEFT_FLUSH_SUPERS)
-		weft_gather_over(&conn->gather);
-	if (how != WEFT_FLUSH_ALL) {
-		u64 unsent = end - e->snd_nxt;
-
-		if (how == WEFT_FLUSH_SUPERS && unsent < e->params.super_max)
-			return;
-		end = e->snd_nxt + rounddown((u32)unsent, e->params.mss);
-	}
-	if (end == conn->tx_end)
-		conn->cork_end = 0;
-	else if (how == WEFT_FLUSH_SEGMENTS && !conn->cork_end)
-		conn->cork_end = now + WEFT_CORK_NS;
-	weft_engine_write(e, max(end, e->write_end));
-	if (conn->linked)
-		push(sk, now);
-}
-
-static void queue_skb(struct sock *sk, struct sk_buff *skb)
-{
-	struct weft_conn *conn = conn_of(sk);
-
-	weft_cb(skb)->offset = conn->tx_end;
-	conn->tx_end += skb->len;
-	__skb_queue_tail(&sk->sk_write_queue, skb);
-	sk_wmem_queued_add(sk, skb->truesize);
-	sk_mem_charge(sk, skb->truesize);
-}
-
-static int queue_wire_pieces(struct sock *sk, struct weft_pieces *pieces)
-{
-	struct sk_buff *tail = skb_peek_tail(&sk->sk_write_queue);
-	u32 len = pieces->len;
-
-	if (!sk_wmem_schedule(sk, len + SKB_TRUESIZE(0)))
-		return -ENOMEM;
-	if (tail && !skb_headlen(tail) && weft_pieces_append(pieces, tail)) {
-		conn_of(sk)->tx_end += len;
-		sk_wmem_queued_add(sk, len);
-		sk_mem_charge(sk, len);
-		return 0;
-	}
-	tail = weft_pieces_skb(pieces, sk->sk_allocation);
-	if (!tail)
-		return -ENOMEM;
-	queue_skb(sk, tail);
-	return 0;
-}
-
-static int queue_wire_list(struct sock *sk, struct sk_buff_head *list)
-{
-	struct sk_buff *skb;
-	u32 truesize = 0;
-
-	skb_queue_walk(list, skb)
-		truesize += skb->truesize;
-	if (!sk_wmem_schedule(sk, truesize))
-		return -ENOMEM;
-	while ((skb = __skb_dequeue(list)))
-		queue_skb(sk, skb);
-	return 0;
-}
-
-int weft_conn_queue(struct sock *sk, struct weft_pieces *pieces,
-		    struct sk_buff_head *list)
-{
-	int err;
-
-	err = skb_queue_empty(list) ? queue_wire_pieces(sk, pieces) :
-				      queue_wire_list(sk, list);
-	weft_pieces_drop(pieces);
-	__skb_queue_purge(list);
-	return err;
-}
-
-bool weft_conn_takes_small(const struct sock *sk, size_t len)
-{
-	return len <= WEFT_PACK_MAX - WEFT_RECORD_BYTES &&
-	       weft_sk(sk)->road == WEFT_ROAD_WIRE &&
-	       sk->sk_state == TCP_ESTABLISHED &&
-	       skb_queue_empty(&sk->sk_write_queue);
-}
-
-int weft_conn_queue_small(struct sock *sk, struct iov_iter *from, size_t len,
-			  s64 record)
-{
-	__be32 head = cpu_to_be32(record);
-	u32 extra = record < 0 ? 0 : sizeof(head);
-	struct sk_buff *skb = NULL;
-
-	if (!weft_fault(WEFT_FAULT_ALLOC))
-		skb = alloc_skb_fclone(WEFT_HEADROOM + extra + len,
-				       sk->sk_allocation);
-	if (!skb || !sk_wmem_schedule(sk, skb->truesize)) {
-		kfree_skb(skb);
-		return -ENOMEM;
-	}
-	skb_reserve(skb, WEFT_HEADROOM);
-	/* Whoever has a clone may change what is in front of the bytes. */
-	__skb_header_release(skb);
-	memcpy(skb_put(skb, extra), &head, extra);
-	if (!copy_from_iter_full(skb_put(skb, len), len, from)) {
-		kfree_skb(skb);
-		return -EFAULT;
-	}
-	*weft_cb(skb) = (struct weft_cb){ .len = skb->len };
-	queue_skb(sk, skb);
-	return 0;
-}
-
-/*
- * The write queue holds what is under way eight times, unless the program chose
- * its size. A byte stays in it until all before it have arrived, and one that is
- * lost thrice takes four round trips to do so; memory is up to twice the bytes;
- * and a writer is woken when half of it is free.
- */
-static void grow_sndbuf(struct sock *sk)
-{
-	u64 want = 8ULL * conn_of(sk)->engine.cc.cwnd + WEFT_WINDOW_SPARE;
-	int most = READ_ONCE(weft_sock_net(sk)->limits.wmem);
-
-	if (want <= sk->sk_sndbuf || sk->sk_sndbuf >= most ||
-	    sk->sk_userlocks & SOCK_SNDBUF_LOCK || is_memory_short(sk))
-		return;
-	WRITE_ONCE(sk->sk_sndbuf, (int)min_t(u64, want, most));
-}
-
-/* Bytes below snd_una are at the peer. */
-static void free_acked(struct sock *sk)
-{
-	struct weft_conn *conn = conn_of(sk);
-	struct sk_buff *skb;
-
-	while ((skb = skb_peek(&sk->sk_write_queue)) &&
-	       weft_cb(skb)->offset + skb->len <= conn->engine.snd_una) {
-		if (conn->tx_cursor == skb)
-			conn->tx_cursor = NULL;
-		__skb_unlink(skb, &sk->sk_write_queue);
-		sk_wmem_queued_add(sk, -skb->truesize);
-		sk_mem_uncharge(sk, skb->truesize);
-		consume_skb(skb);
-	}
-	grow_sndbuf(sk);
-	smp_mb();	/* room is made, then SOCK_NOSPACE is looked at */
-	if (weft_sock_is_writable(sk))
-		sk->sk_write_space(sk);
-}
-
-/* --- receiving --- */
-
-/*
- * Copy a payload that is small for its truesize into pages of our own: to the
- * end of @tail, which the payload continues, or into an skb of its own. NULL:
- * @skb stays as it is.
- */
-static struct sk_buff *pack(struct sock *sk, struct sk_buff *skb,
-			    struct sk_buff *tail)
-{
-	struct weft_cb *cb = weft_cb(skb);
-	struct page_frag *pfrag = &conn_of(sk)->pack_frag;
-	struct weft_pieces piece __uninitialized;
-	bool own = tail && weft_cb(tail)->own;
-	struct sk_buff *to = NULL;
-
-	if (weft_fault(WEFT_FAULT_ALLOC))
-		return NULL;
-	if (cb->len > PAGE_SIZE || skb->truesize <= 2 * cb->len ||
-	    cb->own || !skb_page_frag_refill(cb->len, pfrag, GFP_ATOMIC | __GFP_NOWARN))
-		return NULL;
-	if (skb_copy_bits(skb, cb->pos,
-			  page_address(pfrag->page) + pfrag->offset, cb->len))
-		return NULL;
-	piece.n = 1;
-	piece.len = cb->len;
-	piece.at[0].page = pfrag->page;
-	piece.at[0].off = pfrag->offset;
-	piece.at[0].len = cb->len;
-	get_page(pfrag->page);
-	if (own && weft_pieces_append(&piece, tail))
-		to = tail;
-	else
-		to = weft_pieces_skb(&piece, GFP_ATOMIC | __GFP_NOWARN);
-	if (!to) {
-		weft_pieces_drop(&piece);
-		return NULL;
-	}
-	pfrag->offset += cb->len;
-	if (to != tail) {
-		weft_cb(to)->offset = cb->offset;
-		weft_cb(to)->own = true;
-	}
-	weft_rmem_uncharge(sk, skb->truesize);
-	weft_rmem_charge(sk, to == tail ? cb->len : to->truesize);
-	consume_skb(skb);
-	return to;
-}
-
-/*
- * The bytes of @skb, in order, to the reader. Takes skb, which is charged.
- * @partial, @records: what is whole with them.
- */
-static void append(struct sock *sk, struct sk_buff *skb, u32 partial,
-		   u32 records)
-{
-	struct sk_buff_head *q = &sk->sk_receive_queue;
-	struct sk_buff *tail, *to;
-	u32 len = weft_cb(skb)->len;
-
-	spin_lock_bh(&q->lock);
-	tail = skb_peek_tail(q);
-	/* A reader that keeps up gets it as it is. */
-	to = (tail ? pack(sk, skb, tail) : NULL) ?: skb;
-	if (to != tail)
-		__skb_queue_tail(q, to);
-	WRITE_ONCE(weft_sk(sk)->rx_bytes, weft_sk(sk)->rx_bytes + len);
-	WRITE_ONCE(weft_sk(sk)->rx_whole, weft_sk(sk)->rx_bytes - partial);
-	weft_sk(sk)->rx_records += records;
-	spin_unlock_bh(&q->lock);
-}
-
-/* Cut what the reader has already from the front; false when nothing is left */
-static bool trim_front(struct weft_conn *conn, struct sk_buff *skb)
-{
-	struct weft_cb *cb = weft_cb(skb);
-	u64 old;
-
-	if (cb->offset + cb->len <= conn->rx_next)
-		return false;
-	if (cb->offset < conn->rx_next) {
-		old = conn->rx_next - cb->offset;
-		cb->offset += old;
-		cb->pos += old;
-		cb->len -= old;
-	}
-	return true;
-}
-
-/* One skb whose turn it is. False: its records are broken. */
-static bool deliver_one(struct sock *sk, struct sk_buff *skb)
-{
-	struct weft_conn *conn = conn_of(sk);
-	struct weft_sock *wsk = weft_sk(sk);
-	struct weft_cb *cb = weft_cb(skb);
-	u32 partial = wsk->rx_bytes - wsk->rx_whole;
-	u32 records = 0;
-	bool ok = true;
-
-	if (!trim_front(conn, skb)) {
-		weft_rmem_uncharge(sk, skb->truesize);
-		consume_skb(skb);
-		return true;
-	}
-	conn->rx_next += cb->len;
-	if (sk->sk_type == SOCK_SEQPACKET) {
-		ok = weft_scan_skb(&conn->scan, skb, cb->pos, cb->len,
-				   wsk->max_message, &partial, &records);
-	}
-	if (!ok) {
-		/* What no reader can make sense of is not shown to one. */
-		weft_rmem_uncharge(sk, skb->truesize);
-		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_field);
-		return false;
-	}
-	append(sk, skb, partial, records);
-	return true;
-}
-
-static bool deliver(struct sock *sk)
-{
-	struct weft_conn *conn = conn_of(sk);
-	struct sk_buff *skb;
-	bool ok = true;
-
-	while (ok && (skb = skb_peek(&conn->ooo)) &&
-	       weft_cb(skb)->offset < conn->engine.rcv_nxt) {
-		__skb_unlink(skb, &conn->ooo);
-		ok = deliver_one(sk, skb);
-	}
-	return ok;
-}
-
-/* @before, if it is one of the queue and @take goes on where it ends. */
-static struct sk_buff *find_continued(struct sk_buff_head *q,
-				      struct sk_buff *before,
-				      const struct weft_range *take)
-{
-	if (before == (struct sk_buff *)q ||
-	    weft_cb(before)->offset + weft_cb(before)->len != take->start)
-		return NULL;
-	return before;
-}
-
-/*
- * Behind which of what is kept out of order do bytes from @offset on belong? New
- * ones come at the end, those that fill a gap most often at the beginning.
- */
-static struct sk_buff *find_before(struct sk_buff_head *q, u64 offset)
-{
-	struct sk_buff *first = skb_peek(q), *last = skb_peek_tail(q), *skb;
-
-	if (!first || weft_cb(first)->offset > offset)
-		return (struct sk_buff *)q;
-	if (weft_cb(last)->offset > offset &&
-	    offset - weft_cb(first)->offset <
-	    weft_cb(last)->offset - offset) {
-		skb_queue_walk(q, skb)
-			if (weft_cb(skb)->offset > offset)
-				break;
-		return skb->prev;
-	}
-	skb_queue_reverse_walk(q, skb)
-		if (weft_cb(skb)->offset <= offset)
-			break;
-	return skb;
-}
-
-/* Keep the new bytes of a packet, in order of offset. Takes skb. */
-static void store(struct sock *sk, struct sk_buff *skb,
-		  const struct weft_pkt *pkt)
-{
-	struct weft_conn *conn = conn_of(sk);
-	const struct weft_range *take = &conn->engine.take;
-	struct sk_buff *before, *to;
-
-	*weft_cb(skb) = (struct weft_cb){
-		.offset = take->start,
-		.pos = pkt->hlen + (take->start - pkt->offset),
-		.len = take->end - take->start,
-	};
-	skb->dev = NULL;
-	weft_rmem_charge(sk, skb->truesize);
-	before = find_before(&conn->ooo, take->start);
-	if (take->start > conn->rx_next) {
-		to = pack(sk, skb, find_continued(&conn->ooo, before, take));
-		if (to && to == before)
-			return;
-		skb = to ?: skb;
-	}
-	__skb_queue_after(&conn->ooo, before, skb);
-}
-
-/* See note "Receive buffer"; one that was made smaller since has its least. */
-static u32 most_memory(const struct sock *sk)
-{
-	return max_t(u32, READ_ONCE(sk->sk_rcvbuf), WEFT_RCVBUF_MIN);
-}
-
-/*
- * May the payload be kept? Its truesize is what counts. A reader that has
- * nothing to read waits for the next bytes: they are kept in any case, so that a
- * gap can always be filled.
- */
-static bool can_keep(struct sock *sk, const struct sk_buff *skb,
-		     const struct weft_pkt *pkt)
-{
-	u64 used = (u64)atomic_read(&sk->sk_rmem_alloc) + skb->truesize;
-	struct weft_conn *conn = conn_of(sk);
-	bool next = pkt->offset <= conn->engine.rcv_nxt;
-
-	if (!next && skb_queue_len(&conn->ooo) >= WEFT_OOO_MAX)
-		return false;
-	if (used > most_memory(sk) && (!next || weft_sock_whole(sk)))
-		return false;
-	return weft_rmem_may(sk, skb->truesize);
-}
-
 /* --- what the engine says --- */
 
 static void forget(struct sock *sk, enum weft_mark mark)
@@ -1101,8 +329,8 @@ static void forget(struct sock *sk, enum weft_mark mark)
 
 	unlink_conn(conn, mark);
 	stop_timer(conn);
-	purge_write_queue(sk);
-	purge_ooo(sk);
+	weft_outqueue_purge(sk);
+	weft_inqueue_purge(sk);
 	weft_spare_drop(sk, &conn->spare);
 	if (sock_flag(sk, SOCK_DEAD))
 		weft_sock_orphan_end(sk);
@@ -1168,7 +396,7 @@ void weft_conn_renew_orphan(struct sock *sk)
 static void obey(struct sock *sk, u32 todo, u64 now)
 {
 	if (todo & WEFT_DO_FREE)
-		free_acked(sk);
+		weft_outqueue_free_acked(sk);
 	if (todo & WEFT_DO_FREE && conn_of(sk)->orphan_end)
 		weft_conn_renew_orphan(sk);
 	if (todo & WEFT_DO_UP)
@@ -1177,12 +405,12 @@ static void obey(struct sock *sk, u32 todo, u64 now)
 		see_end(sk);
 	/* One answer to all packets of a batch: weft_conn_release_cb(). */
 	if (!conn_of(sk)->batch || todo & (WEFT_DO_DEAD | WEFT_DO_DONE))
-		send_all(sk, now);
+		weft_conn_send_all(sk, now);
 	if (todo & WEFT_DO_DEAD)
 		die(sk);
 	else if (todo & WEFT_DO_DONE)
 		forget(sk, WEFT_MARK_CLOSED);
-	arm_engine_timer(conn_of(sk), now);
+	weft_conn_arm_timer(conn_of(sk), now);
 	/* Whoever lingers until the peer has it all. */
 	if (todo & WEFT_DO_FREE && weft_conn_is_sent(sk) &&
 	    !sock_flag(sk, SOCK_DEAD))
@@ -1210,19 +438,19 @@ static void obey_payload(struct sock *sk, struct sk_buff *skb,
 	if (*todo & WEFT_DO_STORE && is_unwanted(sk)) {
 		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_state);
 		/* Our end first, if it could not go before: as TCP's FIN. */
-		send_all(sk, now);
+		weft_conn_send_all(sk, now);
 		*todo |= weft_engine_abort(&conn_of(sk)->engine, ECONNRESET);
 		return;
 	}
 	if (*todo & WEFT_DO_STORE)
-		store(sk, skb, pkt);
+		weft_inqueue_store(sk, skb, pkt);
 	else if (pkt->plen && pkt->kind != WEFT_ACK)
 		weft_drop(conn_of(sk)->node->wn, skb, WEFT_STAT_drop_state);
 	else
 		consume_skb(skb);
 	if (!(*todo & WEFT_DO_DELIVER))
 		return;
-	if (!deliver(sk))
+	if (!weft_inqueue_deliver(sk))
 		*todo |= weft_engine_abort(&conn_of(sk)->engine, EPROTO);
 	/* Part of a message, too few bytes, or not accepted yet. */
 	if (!sk->sk_socket || !weft_sock_is_readable(sk))
@@ -1269,7 +497,7 @@ static bool is_welcome(struct sock *sk, const struct sk_buff *skb,
 {
 	if (pkt->kind == WEFT_OPEN && weft_sk(sk)->refuses_early)
 		return false;
-	if (can_keep(sk, skb, pkt))
+	if (weft_inqueue_can_keep(sk, skb, pkt))
 		return true;
 	weft_drop(weft_sock_net(sk), NULL, WEFT_STAT_drop_rcvbuf);
 	return false;
@@ -1308,7 +536,7 @@ static void input(struct sock *sk, const struct backlog_cb *of,
 	}
 	if (pkt->kind == WEFT_RESET)
 		weft_count(conn->node->wn, WEFT_STAT_resets_in, 1);
-	grow_arrays(conn);
+	weft_conn_grow_arrays(conn);
 	if (pkt->kind == WEFT_ACK && pkt->plen)
 		todo = ask_about_ranges(conn, skb, pkt, now);
 	else
@@ -1440,6 +668,28 @@ drop:
 
 /* --- time and nodes --- */
 
+/* One that fires too early is asked again; that is cheaper. */
+void weft_conn_arm_timer(struct weft_conn *conn, u64 now)
+{
+	u64 at;
+
+	/* The shell's own times are further away as well. */
+	if (conn->timer_at <= now + WEFT_ACK_DELAY_NS &&
+	    weft_engine_is_calm(&conn->engine))
+		return;
+	at = weft_engine_deadline(&conn->engine);
+	if (conn->orphan_end)
+		at = min(at, conn->orphan_end);
+	if (conn->cork_end)
+		at = min(at, conn->cork_end);
+	if (conn->gather.end)
+		at = min(at, conn->gather.end);
+	if (conn->spare)
+		at = min(at, conn->spare->end);
+	if (conn->linked)
+		fire_at(conn, at);
+}
+
 /*
  * Nobody waits for its end here. A peer that has all, and may still be reading,
  * is told nothing, as TCP's in FIN_WAIT_2: what it sends is answered by RESET.
@@ -1475,7 +725,7 @@ static void tick(struct sock *sk)
 	if (now >= weft_engine_deadline(&conn->engine))
 		obey(sk, weft_engine_tick(&conn->engine, now), now);
 	else
-		arm_engine_timer(conn, now);
+		weft_conn_arm_timer(conn, now);
 }
 
 static void node_is_up(struct sock *sk)
@@ -1745,6 +995,18 @@ void weft_conn_set_cc(struct sock *sk)
 		weft_engine_set_cc(&conn->engine, weft_sk(sk)->cc);
 }
 
+void weft_conn_wait(struct sock *sk)
+{
+	struct weft_conn *conn = conn_of(sk);
+
+	if (!conn->linked)
+		return;
+	if (conn->gather.end)
+		weft_conn_flush(sk, WEFT_FLUSH_ALL);
+	if (weft_engine_hurry(&conn->engine))
+		weft_conn_push(sk);
+}
+
 void weft_conn_read(struct sock *sk, u32 bytes)
 {
 	struct weft_conn *conn = conn_of(sk);
@@ -1759,7 +1021,7 @@ void weft_conn_read(struct sock *sk, u32 bytes)
 	weft_engine_read(&conn->engine, conn->rx_read, now);
 	grow_rcvbuf(sk);
 	if (!weft_engine_is_idle(&conn->engine))
-		push(sk, now);
+		weft_conn_push_at(sk, now);
 }
 
 void weft_conn_shutdown(struct sock *sk)

@@ -130,6 +130,8 @@ void weft_conn_open(struct sock *sk);
 int weft_conn_accept(struct sock *child, struct weft_node *node,
 		     struct sk_buff *skb, const struct weft_pkt *pkt);
 
+/* Bytes out: outqueue.c */
+
 /**
  * weft_conn_queue() - bytes to send; sk owned; as weft_local_queue()
  *
@@ -165,14 +167,16 @@ enum weft_flush {
 /** weft_conn_flush() - what was queued may be sent */
 void weft_conn_flush(struct sock *sk, enum weft_flush how);
 
+/** weft_conn_push() - send what may be sent, arm the timer; sk owned */
+void weft_conn_push(struct sock *sk);
+
+/* Options, the reader, the end: conn.c */
+
 /**
  * weft_conn_set_keep() - options of liveness changed; sk owned
  * @on: SO_KEEPALIVE
  */
 void weft_conn_set_keep(struct sock *sk, int on);
-
-/** weft_conn_push() - send what may be sent, arm the timer; sk owned */
-void weft_conn_push(struct sock *sk);
 
 /** weft_conn_wait() - the reader is about to sleep; sk owned */
 void weft_conn_wait(struct sock *sk);

@@ -19,6 +19,8 @@ weft-module-files := \
 	proc.c \
 	port.c \
 	conn.c \
+	outqueue.c \
+	inqueue.c \
 	listen.c \
 	local.c \
 	pause.c \

@@ -2,10 +2,11 @@
 /*
  * The transport engine of one flow: arithmetic on offsets and times.
  *
- * The shell (conn.c, or the simulator) owns the bytes, the socket, the clock
- * and the memory. It tells the engine what happened, obeys the WEFT_DO_* bits
- * of the answer, then takes packets with weft_engine_next() until there is
- * none, and calls weft_engine_tick() no earlier than weft_engine_deadline().
+ * The shell (conn.c and its queues, or the simulator) owns the bytes, the socket,
+ * the clock and the memory. It tells the engine what happened, obeys the
+ * WEFT_DO_* bits of the answer, then takes packets with weft_engine_next() until
+ * there is none, and calls weft_engine_tick() no earlier than
+ * weft_engine_deadline().
  *
  * Offsets are 64-bit stream positions that never wrap; each direction starts
  * at 0. The end of a stream counts as one byte behind its last one. Times are

@@ -4,10 +4,10 @@
  * that jumps from event to event. Everything random comes from one seed, so
  * that a failure can be played again.
  *
- * An end of the simulation is what conn.c is in the module: it owns records,
- * ranges and the bytes received, keeps the marks, answers for flows that it
- * forgot, and cuts super-packets into frames. A flow's bytes have no values:
- * that each is delivered once and in order is checked by offset.
+ * An end of the simulation is what conn.c and its queues are in the module: it
+ * owns records, ranges and the bytes received, keeps the marks, answers for
+ * flows that it forgot, and cuts super-packets into frames. A flow's bytes have
+ * no values: that each is delivered once and in order is checked by offset.
  */
 #ifndef WEFT_TESTS_SIM_H
 #define WEFT_TESTS_SIM_H
