@@ -29,6 +29,12 @@ static DEFINE_PER_CPU(int, memory_per_cpu);
 long weft_sysctl_mem[3] __read_mostly;
 /* The core's form of that, see weft_af_set_mem(). */
 static long mem_limits[3] __read_mostly;
+/*
+ * Never any: without these the core would take the first limit for the last.
+ * 6.1 asks the number of sockets, too, when a control group is short of memory.
+ */
+static unsigned long memory_pressure;
+static struct percpu_counter sockets_allocated;
 static int weft_wmem[3] = { 4096, 65536, 4194304 };
 static int weft_rmem[3] = { 4096, 65536, 4194304 };
 
@@ -46,6 +52,8 @@ static struct proto weft_proto = {
 	.keepalive		= weft_conn_set_keep,
 	.memory_allocated	= &memory_allocated,
 	.per_cpu_fw_alloc	= &memory_per_cpu,
+	.memory_pressure	= &memory_pressure,
+	.sockets_allocated	= &sockets_allocated,
 	.sysctl_mem		= mem_limits,
 	.sysctl_wmem		= weft_wmem,
 	.sysctl_rmem		= weft_rmem,

@@ -941,6 +941,8 @@ void weft_conn_disconnect(struct sock *sk)
 {
 	struct weft_sock *wsk = weft_sk(sk);
 
+	/* Who sleeps in this connection does not go on in the next. */
+	sk->sk_disconnects++;
 	weft_conn_free(sk);
 	weft_sock_purge(sk);
 	wsk->road = WEFT_ROAD_NONE;

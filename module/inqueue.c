@@ -210,23 +210,33 @@ void weft_inqueue_store(struct sock *sk, struct sk_buff *skb,
 	__skb_queue_after(&conn->ooo, before, skb);
 }
 
+/* Has the reader nothing to read but what comes next? */
+static bool is_awaited(const struct sock *sk, const struct weft_pkt *pkt)
+{
+	return pkt->offset <= conn_of(sk)->engine.rcv_nxt &&
+	       !weft_sock_whole(sk);
+}
+
 /*
- * May the payload be kept? Its truesize is what counts. A reader that has
- * nothing to read waits for the next bytes: they are kept in any case, so that a
- * gap can always be filled.
+ * May the payload be kept? Its truesize is what counts. What is awaited is kept
+ * whatever SO_RCVBUF says, so that a gap can always be filled; the next bytes of
+ * a stream, which are read at once, also when the memory of all sockets is used
+ * up. Of a message more would have to be, before it is read.
  */
 bool weft_inqueue_can_keep(struct sock *sk, const struct sk_buff *skb,
 			   const struct weft_pkt *pkt)
 {
 	u64 used = (u64)atomic_read(&sk->sk_rmem_alloc) + skb->truesize;
 	struct weft_conn *conn = conn_of(sk);
-	bool next = pkt->offset <= conn->engine.rcv_nxt;
+	bool awaited = is_awaited(sk, pkt);
 
-	if (!next && skb_queue_len(&conn->ooo) >= WEFT_OOO_MAX)
+	if (pkt->offset > conn->engine.rcv_nxt &&
+	    skb_queue_len(&conn->ooo) >= WEFT_OOO_MAX)
 		return false;
-	if (used > most_memory(sk) && (!next || weft_sock_whole(sk)))
+	if (used > most_memory(sk) && !awaited)
 		return false;
-	return weft_rmem_may(sk, skb->truesize);
+	return weft_rmem_may(sk, skb->truesize) ||
+	       (awaited && sk->sk_type == SOCK_STREAM);
 }
 
 void weft_inqueue_purge(struct sock *sk)

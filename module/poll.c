@@ -125,7 +125,7 @@ static bool can_write(struct sock *sk)
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 	/* Room made before the bit was seen: look again; pairs with the
-	 * barrier in wake_writer().
+	 * barrier in weft_sock_wake_writer().
 	 */
 	smp_mb__after_atomic();
 	return weft_sock_is_writable(sk);

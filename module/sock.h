@@ -351,6 +351,9 @@ void weft_sock_purge(struct sock *sk);
 /** weft_sock_close() - the fd is closed; takes its reference; may linger */
 void weft_sock_close(struct sock *sk);
 
+/** weft_sock_wake_writer() - the local peer may write, if our buffer has room */
+void weft_sock_wake_writer(struct sock *sk);
+
 /** weft_sock_orphan_end() - an orphan's flow is over; its owner calls */
 void weft_sock_orphan_end(struct sock *sk);
 

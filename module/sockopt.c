@@ -464,13 +464,25 @@ int weft_sock_read_control(struct sock *sk, struct msghdr *msg,
 	return check_udp_control(msg) ?: sock_cmsg_send(sk, msg, cookie);
 }
 
+/* What is sure to be there some time although nothing is read, bytes. */
+static int most_unread(const struct sock *sk)
+{
+	const struct weft_conn *conn = weft_sk(sk)->conn;
+	int most = READ_ONCE(sk->sk_rcvbuf) / 4;
+
+	/* The window is as large as the buffer was, and grows by reading. */
+	return conn ? min_t(u32, most, conn->engine.window.bytes / 2) : most;
+}
+
 int weft_set_rcvlowat(struct sock *sk, int val)
 {
-	/* More than the buffer is sure to hold would never be there. */
-	val = min(val, READ_ONCE(sk->sk_rcvbuf) / 4);
+	val = min(val, most_unread(sk));
 	WRITE_ONCE(sk->sk_rcvlowat, val ?: 1);
 	if (weft_sock_is_readable(sk))
 		sk->sk_data_ready(sk);
+	/* A peer that sleeps has seen the buffer as it was before. */
+	else if (weft_sk(sk)->road == WEFT_ROAD_LOCAL)
+		weft_sock_wake_writer(sk);
 	return 0;
 }
 

@@ -39,8 +39,7 @@ static void wake_reader(struct sock *sk)
 		peer->sk_data_ready(peer);
 }
 
-/* We made room in our receive buffer: the local peer may write; not owned. */
-static void wake_writer(struct sock *sk)
+void weft_sock_wake_writer(struct sock *sk)
 {
 	struct sock *peer = READ_ONCE(weft_sk(sk)->peer);
 
@@ -69,7 +68,7 @@ static void release_reader(struct sock *sk)
 
 	release_sock(sk);
 	if (made_room)
-		wake_writer(sk);
+		weft_sock_wake_writer(sk);
 }
 
 /* --- sending --- */
@@ -106,11 +105,13 @@ static void want_space(struct sock *sk)
 
 /*
  * Sleep until bytes may be sent or never will be; the receiver of those sent
- * so far is woken first.
+ * so far is woken first. What follows is not for the next connection of the
+ * socket, if another thread has made one meanwhile.
  */
 static int sleep_for_room(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int connection = sk->sk_disconnects;
 
 	if (!*timeo)
 		return -EAGAIN;
@@ -124,7 +125,7 @@ static int sleep_for_room(struct sock *sk, long *timeo)
 		*timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, *timeo);
 	remove_wait_queue(sk_sleep(sk), &wait);
 	lock_sock(sk);
-	return 0;
+	return connection == sk->sk_disconnects ? 0 : -EPIPE;
 }
 
 /*
@@ -135,6 +136,7 @@ static int wait_memory(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	long pause = min_t(long, *timeo, 2 + get_random_u32_below(HZ / 5));
+	int connection = sk->sk_disconnects;
 	long left = pause;
 
 	if (!*timeo)
@@ -150,7 +152,7 @@ static int wait_memory(struct sock *sk, long *timeo)
 	remove_wait_queue(sk_sleep(sk), &wait);
 	if (*timeo != MAX_SCHEDULE_TIMEOUT)
 		*timeo -= pause - left;
-	return 0;
+	return connection == sk->sk_disconnects ? 0 : -EPIPE;
 }
 
 /*
@@ -670,10 +672,14 @@ static bool has_news(const struct sock *sk)
 	       has_ended(sk);
 }
 
-/* Sleep until something changed; sk owned, released meanwhile. */
+/*
+ * Sleep until something changed; sk owned, released meanwhile. The next
+ * connection's bytes are not those that were waited for.
+ */
 static int wait_news(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int connection = sk->sk_disconnects;
 	bool pause;
 
 	if (!*timeo)
@@ -697,7 +703,7 @@ static int wait_news(struct sock *sk, long *timeo)
 	}
 	lock_sock(sk);
 	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
-	return 0;
+	return connection == sk->sk_disconnects ? 0 : -ENOTCONN;
 }
 
 /*

@@ -79,6 +79,17 @@ TEST_F(memory, send_that_may_not_wait_is_EAGAIN)
 	EXPECT_LT(sent, 16 << 20);
 }
 
+/* The first two numbers refuse nobody. */
+TEST_F(memory, the_third_number_is_the_limit)
+{
+	long sent;
+
+	ASSERT_EQ(0, set_mem("0 0 1000000", NULL, 0));
+	sent = fill_up(self->conn.near, MESSAGE);
+	EXPECT_LT(100000, sent);
+	EXPECT_EQ(sent, drain(self->conn.far, sent));
+}
+
 /* Messages until one cannot be sent. */
 static long send_messages(void *arg)
 {

@@ -7,6 +7,7 @@
  * weft-roads: local veth
  * weft-cflags: -pthread
  */
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "weft_test.h"
@@ -167,6 +168,76 @@ TEST_F(races, a_reader_hears_of_a_reset_whose_error_was_taken)
 	}
 	atomic_store(&t.over, true);
 	ASSERT_TRUE(task_join(&task));
+}
+
+struct reading {
+	int fd;
+	char text[11];
+};
+
+static long recv_all_of_it(void *arg)
+{
+	struct reading *r = arg;
+
+	return recv(r->fd, r->text, 10, MSG_WAITALL);
+}
+
+/* Whoever is awake goes first, and sleeps before others of this CPU run. */
+static int be_first(void)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+
+	return sched_setscheduler(0, SCHED_FIFO, &first);
+}
+
+/*
+ * A reader sleeps in a connection that ends, and before it has had the time to
+ * see that, the socket has another one.
+ */
+TEST_F(races, a_call_ends_with_the_connection_that_it_began_in)
+{
+	struct linger hard = { .l_onoff = 1 };
+	struct reading reading;
+	struct addr addr;
+	struct task task;
+	int lis, far;
+
+	/* Within a node connect() has seen that it is connected, for good. */
+	ONLY_IF(road()->oracle || road()->wire);
+	lis = listener(END_B, SOCK_STREAM, 4, &addr);
+	ASSERT_LE(0, lis);
+	reading = (struct reading){ .fd = end_socket(END_A, SOCK_STREAM) };
+	ASSERT_EQ(0, run_on(sched_getcpu()));
+	/* As programs of an event loop connect. */
+	ASSERT_EQ(0, set_nonblock(reading.fd));
+	connect_to(reading.fd, &addr);
+	ASSERT_NE(0, wait_events(reading.fd, POLLOUT));
+	ASSERT_EQ(0, get_int(reading.fd, SO_ERROR));
+	far = accepted(lis);
+	ASSERT_LE(0, far);
+	ASSERT_EQ(0, fcntl(reading.fd, F_SETFL, 0));
+	ASSERT_EQ(0, task_start(&task, recv_all_of_it, &reading));
+	ASSERT_EQ(3, SEND(far, "old"));
+	ASSERT_TRUE(task_wait_asleep(&task));
+
+	ASSERT_EQ(0, be_first());
+	ASSERT_EQ(0, setsockopt(far, SOL_SOCKET, SO_LINGER, &hard,
+				sizeof(hard)));
+	close(far);
+	ASSERT_NE(0, wait_events(reading.fd, POLLERR) & POLLERR);
+	EXPECT_EQ(ECONNRESET, ERR(connect_to(reading.fd, &addr)));
+	ASSERT_EQ(0, set_nonblock(reading.fd));
+	connect_to(reading.fd, &addr);
+	far = accepted(lis);
+	ASSERT_LE(0, far);
+	ASSERT_EQ(7, SEND(far, "another"));
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(3, task.result);
+	EXPECT_STREQ("old", reading.text);
+	EXPECT_MESSAGE(reading.fd, "another");
+	close(far);
+	close(reading.fd);
+	close(lis);
 }
 
 TEST_HARNESS_MAIN

@@ -163,6 +163,35 @@ TEST_F(conn, RCVLOWAT_holds_recv_back)
 	EXPECT_EQ(4, task.result);
 }
 
+static long send_for_long(void *arg)
+{
+	static const char zeros[4 << 20];
+
+	return send(*(int *)arg, zeros, sizeof(zeros), MSG_NOSIGNAL);
+}
+
+/*
+ * Of a buffer that was small when it was filled: what is waited for comes. TCP's
+ * window does not open without a reader where the program has set SO_RCVBUF.
+ */
+TEST_F(conn, RCVLOWAT_of_a_buffer_that_became_larger)
+{
+	struct task task;
+
+	ONLY_IF(variant->type == SOCK_STREAM && !road()->oracle);
+	ASSERT_EQ(0, set_int(self->far, SO_RCVBUF, 8192));
+	ASSERT_EQ(0, task_start(&task, send_for_long, &self->near));
+	ASSERT_TRUE(task_wait_asleep(&task));
+	ASSERT_EQ(0, set_int(self->far, SO_RCVBUFFORCE, 4 << 20));
+	ASSERT_EQ(0, set_int(self->far, SO_RCVLOWAT, 1 << 20));
+	EXPECT_EQ(POLLIN, wait_events(self->far, POLLIN));
+	/* The rest is less. */
+	ASSERT_EQ(0, set_int(self->far, SO_RCVLOWAT, 1));
+	EXPECT_EQ(4 << 20, drain(self->far, 4 << 20));
+	ASSERT_TRUE(task_join(&task));
+	EXPECT_EQ(4 << 20, task.result);
+}
+
 /* As getpeername(), of what was never connected. */
 TEST_F(conn, PEERNAME_is_that_of_a_connection)
 {
