@@ -87,7 +87,9 @@ struct weft_cc_ops {
 
 /**
  * struct weft_cubic - state of cc_cubic.c
- * @epoch_ns: when this epoch of growth began, 0 before its first byte
+ * @epoch_ns: when this epoch of growth began, 0 before its first byte; later by
+ *	the time in which the program limited the flow
+ * @acked_ns: of the last acknowledgment
  * @origin: of the curve, bytes
  * @k_ms: when the curve reaches @origin, ms after @epoch_ns
  * @w_max: @cwnd before the last episode
@@ -101,6 +103,7 @@ struct weft_cc_ops {
  */
 struct weft_cubic {
 	u64	epoch_ns;
+	u64	acked_ns;
 	u32	origin;
 	u32	k_ms;
 	u32	w_max;

@@ -132,8 +132,17 @@ static void note_rtt(struct weft_cc *cc, const struct weft_cc_ack *ack)
 	c->round_rtt_ns = 0;
 }
 
+/* Section 5.8: time in which the window was not used is none of the curve's. */
+static void note_time(struct weft_cubic *c, const struct weft_cc_ack *ack)
+{
+	if (!ack->limited && c->epoch_ns)
+		c->epoch_ns += ack->now - c->acked_ns;
+	c->acked_ns = ack->now;
+}
+
 static void acked(struct weft_cc *cc, const struct weft_cc_ack *ack)
 {
+	note_time(&cc->cubic, ack);
 	note_rtt(cc, ack);
 	if (!cc->recovering && ack->limited) {
 		if (cc->cwnd >= cc->ssthresh)

@@ -39,7 +39,8 @@ static void note_rtt(struct weft_cc *cc, const struct weft_cc_ack *ack)
 static u32 queued(const struct weft_cc *cc)
 {
 	const struct weft_delay *d = &cc->delay;
-	u64 wait = d->round_rtt_ns - d->base_ns;
+	/* A base that has just been renewed may be more than the round's least. */
+	u64 wait = d->round_rtt_ns - min(d->round_rtt_ns, d->base_ns);
 
 	return div64_u64(div_u64(wait, WEFT_NS_PER_US) * cc->cwnd,
 			 max_t(u64, div_u64(d->round_rtt_ns, WEFT_NS_PER_US), 1));

@@ -487,7 +487,8 @@ static void set_window(struct weft_cc *cc, const struct weft_cc_ack *ack)
 	if (cwnd + ack->acked >= most && cc->rate.phase != EMPTY)
 		cc->rate.regrows = false;
 	if (cc->rate.phase == STARTUP) {
-		if (cwnd < most || ack->delivered < 3 * cwnd)
+		/* What the program limits says nothing of the path. */
+		if (cwnd < most || (ack->limited && ack->delivered < 3 * cwnd))
 			cwnd += ack->acked;
 	} else {
 		cwnd = min(cwnd + ack->acked, most);

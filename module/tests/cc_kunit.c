@@ -351,6 +351,37 @@ static void cc_delay__a_few_segments_wait(struct kunit *test)
 	KUNIT_EXPECT_GE(test, p.cc.cwnd, 2 * MSS);
 }
 
+/*
+ * The base is renewed when nothing has been as fast for long, here by a sample
+ * that is slower than another of its round.
+ */
+static void renew_base(struct kunit *test, u64 fast_ns)
+{
+	struct path p = steady(&weft_cc_delay, 20);
+	u32 segments, before, i;
+	u64 prior, end;
+
+	go_round(&p, RTT, 0);
+	for (end = p.now + 15 * WEFT_NS_PER_SEC; p.now < end;) {
+		before = p.cc.cwnd;
+		segments = max(before / MSS, 1U);
+		prior = p.delivered;
+		for (i = 0; i < segments; i++) {
+			p.now += 2 * RTT / segments;
+			tell(&p, MSS, prior, i == 1 ? fast_ns : 2 * RTT, 0);
+		}
+		KUNIT_ASSERT_LE(test, p.cc.cwnd, before + MSS);
+	}
+}
+
+static void cc_delay__a_base_that_is_renewed(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 1; i < 50; i++)
+		renew_base(test, RTT + RTT * i / 50);
+}
+
 static void cc_delay__loss_halves(struct kunit *test)
 {
 	struct path p = steady(&weft_cc_delay, 20);
@@ -440,6 +471,50 @@ static void cc_rate__what_the_program_limits_does_not_count(struct kunit *test)
 	KUNIT_EXPECT_GE(test, p.cc.cwnd, 50 * MSS);
 }
 
+/* An answer, of which the window was never full. */
+static void tell_answer(struct path *p, u32 bytes)
+{
+	const struct weft_cc_ack ack = {
+		.now = p->now += RTT, .acked = bytes,
+		.delivered = p->delivered += bytes,
+		.prior_delivered = p->delivered - bytes,
+		.rate = bytes * 50ULL, .rtt_ns = RTT, .rate_limited = true,
+	};
+
+	weft_cc_delivered(&p->cc, &ack, p->una += bytes);
+}
+
+/* From the first byte on; nothing is learnt of the path that it could fill. */
+static void cc_rate__a_window_that_is_not_used_does_not_grow(struct kunit *test)
+{
+	struct path p = fresh(&weft_cc_rate);
+	unsigned int i;
+
+	for (i = 0; i < 3000; i++)
+		tell_answer(&p, 14 * MSS);
+	KUNIT_EXPECT_LE(test, p.cc.cwnd, 100 * MSS);
+}
+
+/* RFC 9438 section 5.8: nor does the time that passes meanwhile. */
+static void cc_cubic__a_window_that_is_not_used_does_not_grow(struct kunit *test)
+{
+	struct path busy = steady(&weft_cc_cubic, 100), idle;
+	unsigned int i;
+
+	lose(&busy, MSS, 101 * MSS);
+	go_round(&busy, RTT, 0);
+	go_round(&busy, RTT, 0);
+	idle = busy;
+	for (i = 0; i < 3000; i++)
+		tell_answer(&idle, MSS);
+	for (i = 0; i < 10; i++) {
+		go_round(&busy, RTT, 0);
+		go_round(&idle, RTT, 0);
+	}
+	KUNIT_EXPECT_LE(test, idle.cc.cwnd, busy.cc.cwnd + 2 * MSS);
+	KUNIT_EXPECT_GE(test, idle.cc.cwnd, busy.cc.cwnd - 2 * MSS);
+}
+
 /*
  * Questions and answers measure a low rate, and a queue that is others': what
  * comes after them, be it long, leaves as at the start of a flow.
@@ -502,14 +577,17 @@ static struct kunit_case cc_cases[] = {
 	KUNIT_CASE(cc_cubic__the_curve),
 	KUNIT_CASE(cc_cubic__as_fast_as_reno_on_a_short_path),
 	KUNIT_CASE(cc_cubic__fast_convergence),
+	KUNIT_CASE(cc_cubic__a_window_that_is_not_used_does_not_grow),
 	KUNIT_CASE(cc_delay__a_few_segments_wait),
 	KUNIT_CASE(cc_delay__loss_halves),
+	KUNIT_CASE(cc_delay__a_base_that_is_renewed),
 	KUNIT_CASE(cc_rate__finds_the_rate),
 	KUNIT_CASE(cc_rate__a_short_path_is_not_paced),
 	KUNIT_CASE(cc_rate__five_percent_lost_is_nothing),
 	KUNIT_CASE(cc_rate__a_third_lost_is_too_much),
 	KUNIT_CASE(cc_rate__what_the_program_limits_does_not_count),
 	KUNIT_CASE(cc_rate__a_long_message_after_short_ones),
+	KUNIT_CASE(cc_rate__a_window_that_is_not_used_does_not_grow),
 	KUNIT_CASE(cc_rate__looks_at_the_empty_path),
 	{}
 };
