@@ -279,7 +279,6 @@ const char *weft_link_devices(struct weft_net *wn)
 
 int weft_link_init_net(struct weft_net *wn)
 {
-	xa_init(&wn->links);
 	wn->notifier.notifier_call = handle_event;
 	return register_netdevice_notifier_net(wn->net, &wn->notifier);
 }

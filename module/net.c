@@ -65,6 +65,8 @@ static void init_values(struct weft_net *wn, struct net *net)
 	wn->limits.orphans = LIMIT_ORPHANS;
 	wn->limits.orphan_sec = LIMIT_ORPHAN_SEC;
 	wn->limits.answers = LIMIT_ANSWERS;
+	/* Before the sysctls are there, one of which adds links. */
+	xa_init(&wn->links);
 	weft_frags_init_net(wn);
 }
 
