@@ -48,7 +48,11 @@ static inline void fire_at(struct weft_conn *conn, u64 at)
 
 /* conn.c */
 
-/** weft_conn_arm_timer() - the timer fires no later than the next thing is due */
+/**
+ * weft_conn_arm_timer() - set the timer to what is due next
+ *
+ * What is due within WEFT_ACK_DELAY_NS may be late: fire_at() is for that.
+ */
 void weft_conn_arm_timer(struct weft_conn *conn, u64 now);
 
 /** weft_conn_grow_arrays() - before each call of the engine that fills them */

@@ -6,7 +6,11 @@
  * weft-cflags: -pthread
  * weft-timeout: 300
  */
+#include <net/if.h>
+#include <sys/ioctl.h>
+
 #include "weft_test.h"
+#include "peer.h"
 
 #define ROOM	(4 << 20)
 
@@ -96,6 +100,54 @@ TEST_F(conn, largest_arrives)
 	EXPECT_TRUE(crosses(self->near, self->far, len - 1, 1));
 	EXPECT_TRUE(crosses(self->near, self->far, len, 2));
 	EXPECT_TRUE(crosses(self->near, self->far, 0, 3));
+}
+
+static int set_mtu_of(enum end end, const char *dev, int mtu)
+{
+	struct ifreq ifr = { .ifr_mtu = mtu };
+	int fd, err = enter_end(end);
+
+	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", dev);
+	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	err = err ?: ioctl(fd, SIOCSIFMTU, &ifr);
+	close(fd);
+	return leave_end(end) ?: err;
+}
+
+/* Of both, which then ask each other what the other has. */
+static int set_mtu(int mtu)
+{
+	return set_mtu_of(END_A, getenv("WEFT_DEV_A"), mtu) ?:
+	       set_mtu_of(END_B, getenv("WEFT_DEV_B"), mtu) ?:
+	       lose_devices(END_A) ?: lose_devices(END_B);
+}
+
+static int mss_of(int fd)
+{
+	struct weft_info info = {};
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, SOL_WEFT, WEFT_INFO, &info, &len) ? -1 : info.mss;
+}
+
+/* What was read before it and is not told of yet does not keep it back. */
+TEST_F(conn, largest_arrives_behind_small_ones_in_large_frames)
+{
+	const char *name = getenv("WEFT_ROAD");
+	struct conn conn;
+	int i, len;
+
+	ONLY_IF(road()->wire && name && !strcmp(name, "veth"));
+	ASSERT_EQ(0, set_mtu(9000));
+	EXPECT_EQ(0, conn_open(&conn, SOCK_SEQPACKET, false));
+	EXPECT_LE(8000, mss_of(conn.near));
+	EXPECT_LE(8000, mss_of(conn.far));
+	len = largest(conn.near);
+	for (i = 0; i < 10; i++)
+		EXPECT_TRUE(crosses(conn.near, conn.far, 1000, i));
+	EXPECT_TRUE(crosses(conn.near, conn.far, len, i));
+	conn_close(&conn);
+	ASSERT_EQ(0, set_mtu(1500));
 }
 
 TEST_F(conn, larger_is_EMSGSIZE)
