@@ -16,9 +16,10 @@
 
 #define PAUSE_NS	(50 * NSEC_PER_USEC)
 #define PAUSE_WRITES	4
-/* Sleeps before a pause is tried: at first, and at most. */
-#define PAUSE_FIRST	16
-#define PAUSE_LAST	16384
+/* Sleeps before a pause is tried, at first, at most, and how they grow; log2. */
+#define PAUSE_FIRST	4
+#define PAUSE_LAST	14
+#define PAUSE_GROWTH	2
 
 /* Sleeps are counted in the reader's context; two readers may miscount. */
 static bool count_sleep(struct weft_sock *wsk)
@@ -31,7 +32,7 @@ static bool count_sleep(struct weft_sock *wsk)
 	}
 	if (!READ_ONCE(wsk->pause_step)) {
 		WRITE_ONCE(wsk->pause_step, PAUSE_FIRST);
-		in = PAUSE_FIRST;
+		in = 1 << PAUSE_FIRST;
 	}
 	if (in)
 		WRITE_ONCE(wsk->pause_in, --in);
@@ -54,14 +55,14 @@ bool weft_pause_begin(struct sock *sk)
 static void learn(struct weft_sock *wsk)
 {
 	u32 writes = READ_ONCE(wsk->rx_records) - READ_ONCE(wsk->pause_from);
-	u32 step = READ_ONCE(wsk->pause_step);
+	int step = READ_ONCE(wsk->pause_step);
 
 	if (writes >= PAUSE_WRITES) {
 		WRITE_ONCE(wsk->pause_step, PAUSE_FIRST);
 		return;
 	}
-	WRITE_ONCE(wsk->pause_in, step);
-	WRITE_ONCE(wsk->pause_step, min_t(u32, step * 4, PAUSE_LAST));
+	WRITE_ONCE(wsk->pause_in, 1 << step);
+	WRITE_ONCE(wsk->pause_step, min(step + PAUSE_GROWTH, PAUSE_LAST));
 }
 
 void weft_pause_sleep(struct sock *sk, struct wait_queue_entry *wait,
