@@ -3,6 +3,7 @@
 #include <linux/etherdevice.h>
 #include <linux/hash.h>
 #include <linux/netdevice.h>
+#include <linux/sctp.h>
 #include <linux/skbuff.h>
 #include <net/checksum.h>
 
@@ -89,6 +90,8 @@ static void mark_super(struct sk_buff *skb, u32 mss)
 	shinfo->gso_segs = DIV_ROUND_UP(plen, mss);
 	shinfo->gso_type = SKB_GSO_SCTP;
 	skb->ip_summed = CHECKSUM_PARTIAL;
+	/* Behind it the core takes a header of SCTP's for a part of each segment. */
+	skb->transport_header -= sizeof(struct sctphdr);
 	skb->csum_start = skb_headroom(skb);
 	skb->csum_offset = offsetof(struct weft_wire_start, check);
 }

@@ -35,8 +35,18 @@ over_tap()
 		[ "$(field largest hopped)" -le $((mtu + 14)) ] && [ "$(field badsums hopped)" = 0 ]
 }
 
+# What takes frames of the MTU and no larger ones gets them.
+through_a_narrow_bucket()
+{
+	NS A tc qdisc replace dev a0 root tbf rate 1gbit burst 1520 limit 4000000 &&
+		cross A B @1000000 60 -w 60000 || return 1
+	NS A tc -s qdisc show dev a0 | tee bucket
+	grep -q 'dropped 0,' bucket
+}
+
 net_veth A B
 tap_case "a_60000_byte_write_crosses_veth_as_one_skb" over_veth
+tap_case "a_bucket_of_one_frame_is_no_obstacle" through_a_narrow_bucket
 weft_clean
 net_hop
 tap_case "on_a_tap_it_leaves_as_frames_with_right_sums" over_tap
