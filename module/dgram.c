@@ -411,6 +411,34 @@ void weft_dgram_wake_mate(struct sock *sk)
 	rcu_read_unlock();
 }
 
+/* It stays connected, to a port that nobody has. */
+static void forget_peer(struct sock *sk, u16 port)
+{
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+	struct weft_sock *wsk = weft_sk(sk);
+
+	spin_lock_bh(&q->lock);
+	write_seqcount_begin(&wsk->peer_seq);
+	if (wsk->peer_port == port) {
+		wsk->peer_port = 0;
+		wsk->found = NULL;
+	}
+	write_seqcount_end(&wsk->peer_seq);
+	spin_unlock_bh(&q->lock);
+}
+
+void weft_dgram_part(struct sock *sk)
+{
+	struct sock *mate;
+
+	rcu_read_lock();
+	mate = find_mate(sk);
+	if (mate && is_paired(mate))
+		forget_peer(mate, READ_ONCE(weft_sk(sk)->port));
+	wake_writers(mate);
+	rcu_read_unlock();
+}
+
 /* As AF_UNIX: then a writer hears EPIPE, and waits for nothing. */
 static bool reads_no_more(const struct sock *mate)
 {
@@ -1054,11 +1082,21 @@ int weft_dgram_connect(struct sock *sk, const struct sockaddr_weft *to)
 	return 0;
 }
 
+static void set_deaf(struct sock *sk, bool deaf)
+{
+	spin_lock_bh(&sk->sk_receive_queue.lock);
+	weft_sk(sk)->rx_dead = deaf;
+	spin_unlock_bh(&sk->sk_receive_queue.lock);
+}
+
 int weft_dgram_pair(struct sock *a, struct sock *b)
 {
 	struct sockaddr_weft to = {};
 	int err;
 
+	/* Until both are connected anybody could write to their ports. */
+	set_deaf(a, true);
+	set_deaf(b, true);
 	weft_sk(a)->paired = true;
 	weft_sk(b)->paired = true;
 	to.sw_node[15] = 1;
@@ -1068,5 +1106,8 @@ int weft_dgram_pair(struct sock *a, struct sock *b)
 	to.sw_port = cpu_to_be16(weft_sk(b)->port);
 	err = weft_dgram_connect(a, &to);
 	to.sw_port = cpu_to_be16(weft_sk(a)->port);
-	return err ?: weft_dgram_connect(b, &to);
+	err = err ?: weft_dgram_connect(b, &to);
+	set_deaf(a, false);
+	set_deaf(b, false);
+	return err;
 }

@@ -147,18 +147,34 @@ static u16 next_ephemeral(struct weft_net *wn)
 	       (u32)atomic_inc_return(&wn->next_port) % span;
 }
 
-/* A port that nobody has; as UDP, a DGRAM is content with one that it may share. */
-static int insert_ephemeral(struct weft_net *wn, struct sock *sk,
-			    const struct in6_addr *addr)
+static int bind_one(struct weft_net *wn, struct sock *sk,
+		    const struct in6_addr *addr, u16 port, bool shares)
+{
+	int err;
+
+	spin_lock_bh(&wn->ports_lock);
+	err = insert_port(wn, sk, addr, port, shares);
+	spin_unlock_bh(&wn->ports_lock);
+	return err;
+}
+
+/*
+ * A port that nobody has; as UDP, a DGRAM is content with one that it may share.
+ * Where all are taken that is a long search, in which others have their turn.
+ */
+static int bind_ephemeral(struct weft_net *wn, struct sock *sk,
+			  const struct in6_addr *addr)
 {
 	int tries = WEFT_PORT_EPHEMERAL_MAX - WEFT_PORT_EPHEMERAL_MIN + 1;
 	int err;
 
-	do {
-		err = insert_port(wn, sk, addr, next_ephemeral(wn),
-				  weft_is_dgram(sk));
-	} while (err == -EADDRINUSE && --tries);
-	return err;
+	for (;;) {
+		err = bind_one(wn, sk, addr, next_ephemeral(wn),
+			       weft_is_dgram(sk));
+		if (err != -EADDRINUSE || !--tries)
+			return err;
+		cond_resched();
+	}
 }
 
 /* A kernel without IP has the header, and nobody who sets the limit. */
@@ -176,10 +192,8 @@ int weft_port_bind(struct sock *sk, const struct in6_addr *addr, u16 port)
 	if (port && is_privileged(sock_net(sk), port) &&
 	    !ns_capable(sock_net(sk)->user_ns, CAP_NET_BIND_SERVICE))
 		return -EACCES;
-	spin_lock_bh(&wn->ports_lock);
-	err = port ? insert_port(wn, sk, addr, port, true) :
-		     insert_ephemeral(wn, sk, addr);
-	spin_unlock_bh(&wn->ports_lock);
+	err = port ? bind_one(wn, sk, addr, port, true) :
+		     bind_ephemeral(wn, sk, addr);
 	if (!err && port)
 		sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
 	return err;
@@ -192,15 +206,16 @@ void weft_port_unbind(struct sock *sk)
 
 	if (!wsk->hashed)
 		return;
+	/* Before the port can be somebody else's. */
+	if (weft_is_dgram(sk))
+		weft_dgram_part(sk);
 	spin_lock_bh(&wn->ports_lock);
 	rhltable_remove(&wn->ports, &wsk->port_node, port_params);
 	count_bound(wn, wsk->port, -1);
 	spin_unlock_bh(&wn->ports_lock);
 	/* Before the reference is dropped: see weft_port_changed(). */
-	if (weft_is_dgram(sk)) {
+	if (weft_is_dgram(sk))
 		weft_port_changed(wn);
-		weft_dgram_wake_mate(sk);
-	}
 	WRITE_ONCE(wsk->hashed, false);
 	sk->sk_userlocks &= ~SOCK_BINDPORT_LOCK;
 	weft_net_unuse_address(wn);

@@ -437,6 +437,14 @@ int weft_dgram_pair(struct sock *a, struct sock *b);
 /** weft_dgram_has_room() - of a pair: is it to be said that it is writable? */
 bool weft_dgram_has_room(struct sock *sk);
 /**
+ * weft_dgram_part() - the other end of a pair, if it is one, has no peer any
+ * more, and who waits there for room hears of it
+ *
+ * To be called while @sk still has its port.
+ */
+void weft_dgram_part(struct sock *sk);
+
+/**
  * weft_dgram_wake_mate() - the other end of a pair, if it is one, looks again
  * whether it may write: @sk was read, is shut, or found by nobody any more
  *

@@ -253,6 +253,24 @@ TEST_F(pair, closed_peer_is_known_at_once)
 	EXPECT_EQ(0, get_int(self->fd[0], SO_ERROR));
 }
 
+/* The port of an end that is gone may be somebody's, who is no end for that. */
+TEST_F(pair, nobody_takes_the_place_of_an_end)
+{
+	struct addr place = { .len = sizeof(place.bytes) }, other;
+	int thief = end_socket(END_A, SOCK_DGRAM);
+
+	ONLY_IF(!road()->oracle && variant->type == SOCK_DGRAM);
+	ASSERT_EQ(0, own_addr(self->fd[0], &other));
+	ASSERT_EQ(0, own_addr(self->fd[1], &place));
+	close(self->fd[1]);
+	self->fd[1] = thief;
+	ASSERT_EQ(0, bind_to(thief, &place));
+	ASSERT_EQ(1, send_to(thief, "x", 1, &other));
+	EXPECT_EQ(0, events_now(self->fd[0], POLLIN));
+	EXPECT_EQ(ECONNREFUSED, ERR(send(self->fd[0], "y", 1, MSG_NOSIGNAL)));
+	EXPECT_EQ(0, events_now(thief, POLLIN));
+}
+
 /* Who is no end of the pair any more takes nothing, and keeps nobody waiting. */
 TEST_F(pair, who_waits_for_room_hears_that_the_peer_has_left)
 {
