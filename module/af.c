@@ -580,13 +580,18 @@ static bool is_opening(const struct sock *sk)
 static int wait_open(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int attempt = sk->sk_disconnects;
 
 	if (!*timeo)
 		return -EINPROGRESS;
 	add_wait_queue(sk_sleep(sk), &wait);
-	while (is_opening(sk) && *timeo && !signal_pending(current))
+	while (is_opening(sk) && attempt == sk->sk_disconnects && *timeo &&
+	       !signal_pending(current))
 		sk_wait_event(sk, timeo, !is_opening(sk), &wait);
 	remove_wait_queue(sk_sleep(sk), &wait);
+	/* It failed, and another thread has begun the next. */
+	if (attempt != sk->sk_disconnects)
+		return -EPIPE;
 	if (is_opening(sk))
 		return *timeo ? sock_intr_errno(*timeo) : -EINPROGRESS;
 	return 0;
@@ -677,13 +682,17 @@ static bool end_if_shut_down(struct socket *sock)
 static void leave_refused(struct socket *sock)
 {
 	struct sock *sk = sock->sk;
+	bool refused;
 
 	if (sk->sk_type != SOCK_STREAM)
 		return;
 	lock_sock(sk);
-	if (sock->state == SS_UNCONNECTED && sk->sk_state == TCP_CLOSE)
+	refused = sock->state == SS_UNCONNECTED && sk->sk_state == TCP_CLOSE;
+	if (refused)
 		WRITE_ONCE(sk->sk_err, ECONNREFUSED);
 	release_sock(sk);
+	if (refused)
+		sk_error_report(sk);
 }
 
 /* @hold: the first send sends OPEN, wherever it is sent over a wire. */
@@ -922,7 +931,7 @@ static int weft_getname(struct socket *sock, struct sockaddr *uaddr, int peer)
 		len = weft_addr_fill(sk, uaddr, &own, wsk->port, 0);
 	else if (has_peer_name(sk, peer))
 		len = weft_addr_fill(sk, uaddr, &wsk->peer_addr,
-				     wsk->peer_port, wsk->scope);
+				     READ_ONCE(wsk->peer_port), wsk->scope);
 	else
 		len = -ENOTCONN;
 	release_sock(sk);

@@ -380,21 +380,27 @@ static bool is_paired(const struct sock *sk)
 	       READ_ONCE(sk->sk_state) == TCP_ESTABLISHED;
 }
 
-/*
- * Whom a paired socket is connected to, or NULL; RCU. One that was bound to a
- * device is in no pair any more: the other end would not find it.
- */
-static struct sock *find_mate(struct sock *sk)
+/* Whom a paired socket is connected to, or NULL; RCU. */
+static struct sock *find_end(struct sock *sk)
 {
 	struct target to = {
 		.is_peer = true,
 		.own_port = READ_ONCE(weft_sk(sk)->port),
 	};
 
-	if (!is_paired(sk) || READ_ONCE(sk->sk_bound_dev_if) || find_peer(sk, &to) ||
+	if (!is_paired(sk) || find_peer(sk, &to) ||
 	    !ipv6_addr_loopback(&to.node))
 		return NULL;
 	return find_receiver(sk, &to);
+}
+
+/*
+ * The same. One that was bound to a device is in no pair any more: the other end
+ * would not find it.
+ */
+static struct sock *find_mate(struct sock *sk)
+{
+	return READ_ONCE(sk->sk_bound_dev_if) ? NULL : find_end(sk);
 }
 
 /* Whoever waits for room at @mate looks again; RCU. */
@@ -420,22 +426,25 @@ static void forget_peer(struct sock *sk, u16 port)
 	spin_lock_bh(&q->lock);
 	write_seqcount_begin(&wsk->peer_seq);
 	if (wsk->peer_port == port) {
-		wsk->peer_port = 0;
+		WRITE_ONCE(wsk->peer_port, 0);
 		wsk->found = NULL;
 	}
 	write_seqcount_end(&wsk->peer_seq);
 	spin_unlock_bh(&q->lock);
 }
 
-void weft_dgram_part(struct sock *sk)
+/* @sk is @mate's peer no more, and its port may be anybody's. */
+static void leave_mate(struct sock *sk, struct sock *mate)
 {
-	struct sock *mate;
-
-	rcu_read_lock();
-	mate = find_mate(sk);
 	if (mate && is_paired(mate))
 		forget_peer(mate, READ_ONCE(weft_sk(sk)->port));
 	wake_writers(mate);
+}
+
+void weft_dgram_part(struct sock *sk)
+{
+	rcu_read_lock();
+	leave_mate(sk, find_end(sk));
 	rcu_read_unlock();
 }
 
@@ -1035,6 +1044,12 @@ static void set_peer(struct sock *sk, const struct target *to)
 	weft_port_changed(weft_sock_net(sk));
 }
 
+static bool is_at(const struct sock *mate, const struct target *to)
+{
+	return ipv6_addr_loopback(&to->node) &&
+	       READ_ONCE(weft_sk(mate)->port) == to->port;
+}
+
 /*
  * The same. As UDP: with its peer a port goes that nobody asked for by its
  * number. Then, and not before, writers of either end of a pair look whether it
@@ -1045,11 +1060,14 @@ static void change_peer(struct sock *sk, const struct target *to)
 	struct sock *mate;
 
 	rcu_read_lock();
-	mate = find_mate(sk);
+	mate = find_end(sk);
 	set_peer(sk, to);
+	if (mate && to && is_at(mate, to))
+		wake_writers(mate);
+	else
+		leave_mate(sk, mate);
 	if (!to && !(sk->sk_userlocks & SOCK_BINDPORT_LOCK))
 		unbind(sk);
-	wake_writers(mate);
 	rcu_read_unlock();
 	if (weft_sk(sk)->paired)
 		sk->sk_write_space(sk);

@@ -535,8 +535,8 @@ static int insert_node(struct weft_net *wn, struct weft_node *node)
 
 /*
  * Those @most that were silent longest, in this order, each with a reference.
- * Strangers come before those that a program had to do with: else whoever makes
- * up enough names would have them forgotten.
+ * One that a program had to do with counts as heard of later than it was: else
+ * whoever makes up enough names would have it forgotten.
  */
 struct victims {
 	struct weft_node	*nodes[VICTIMS_MAX];

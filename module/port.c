@@ -165,16 +165,19 @@ static int bind_one(struct weft_net *wn, struct sock *sk,
 static int bind_ephemeral(struct weft_net *wn, struct sock *sk,
 			  const struct in6_addr *addr)
 {
-	int tries = WEFT_PORT_EPHEMERAL_MAX - WEFT_PORT_EPHEMERAL_MIN + 1;
+	u16 port = next_ephemeral(wn), first = port;
 	int err;
 
-	for (;;) {
-		err = bind_one(wn, sk, addr, next_ephemeral(wn),
-			       weft_is_dgram(sk));
-		if (err != -EADDRINUSE || !--tries)
+	/* All of them once, whoever else is searching. */
+	do {
+		err = bind_one(wn, sk, addr, port, weft_is_dgram(sk));
+		if (err != -EADDRINUSE)
 			return err;
 		cond_resched();
-	}
+		port = port < WEFT_PORT_EPHEMERAL_MAX ?
+		       port + 1 : WEFT_PORT_EPHEMERAL_MIN;
+	} while (port != first);
+	return err;
 }
 
 /* A kernel without IP has the header, and nobody who sets the limit. */

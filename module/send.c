@@ -90,7 +90,11 @@ static void mark_super(struct sk_buff *skb, u32 mss)
 	shinfo->gso_segs = DIV_ROUND_UP(plen, mss);
 	shinfo->gso_type = SKB_GSO_SCTP;
 	skb->ip_summed = CHECKSUM_PARTIAL;
-	/* Behind it the core takes a header of SCTP's for a part of each segment. */
+	/*
+	 * Behind it the core takes a header of SCTP's for a part of each segment,
+	 * when it asks how long one is. For that it counts the sum of them short
+	 * by as much, as it does SCTP's.
+	 */
 	skb->transport_header -= sizeof(struct sctphdr);
 	skb->csum_start = skb_headroom(skb);
 	skb->csum_offset = offsetof(struct weft_wire_start, check);

@@ -62,7 +62,8 @@ struct weft_keep_opts {
  * @port: 0 while unbound; Own, constant while in a table; that of a connection
  *	which is in none (not @hashed) may be bound anew when it has broken, and
  *	that of a DGRAM goes with its peer, unless bind() named it
- * @peer_port: 0 while not connected; Own
+ * @peer_port: 0 while not connected, or an end of a pair whose other end has
+ *	gone; Own, and of a DGRAM Queue as well
  * @scope: interface index given with @peer_addr
  * @peer_seq: of a DGRAM, which may be connected anew while it sends: of the
  *	three, sk_state, @found and @found_at; Queue, read without
@@ -446,7 +447,7 @@ void weft_dgram_part(struct sock *sk);
 
 /**
  * weft_dgram_wake_mate() - the other end of a pair, if it is one, looks again
- * whether it may write: @sk was read, is shut, or found by nobody any more
+ * whether it may write: @sk was read, or is shut
  *
  * BH or process context; @sk owned or not, no queue's lock held.
  */

@@ -181,6 +181,12 @@ static int ignore_byte(struct sock *sk, int value)
 	return value < -1 || value > U8_MAX ? -EINVAL : 0;
 }
 
+/* As ignore_byte(), of IPv4, where 0 is nothing. */
+static int ignore_ttl(struct sock *sk, int value)
+{
+	return value ? ignore_byte(sk, value) : -EINVAL;
+}
+
 static int ignore_any(struct sock *sk, int value)
 {
 	return 0;
@@ -260,7 +266,7 @@ static const struct option ipv6_options[] = {
 /* And of IPPROTO_IP, which a socket of IPv6 takes as well. */
 static const struct option ip_options[] = {
 	{ IP_TOS,		 0, get_nothing, ignore_any },
-	{ IP_TTL,		 0, get_hops, ignore_byte },
+	{ IP_TTL,		 0, get_hops, ignore_ttl },
 	{ IP_MTU_DISCOVER,	 0, get_nothing, ignore_discover },
 	{ IP_PKTINFO,		 0, get_nothing, ignore_any },
 	{ IP_RECVERR,		 0, get_nothing, ignore_any },
@@ -456,12 +462,16 @@ static int check_udp_control(struct msghdr *msg)
 int weft_sock_read_control(struct sock *sk, struct msghdr *msg,
 			   struct sockcm_cookie *cookie)
 {
+	int err = 0;
+
 	*cookie = (struct sockcm_cookie) {
 		.mark = READ_ONCE(sk->sk_mark),
 	};
 	if (!msg->msg_controllen)
 		return 0;
-	return check_udp_control(msg) ?: sock_cmsg_send(sk, msg, cookie);
+	if (weft_is_dgram(sk))
+		err = check_udp_control(msg);
+	return err ?: sock_cmsg_send(sk, msg, cookie);
 }
 
 /* What is sure to be there some time although nothing is read, bytes. */

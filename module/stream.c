@@ -782,8 +782,9 @@ static int recv_bytes(struct sock *sk, struct msghdr *msg, size_t len,
 			consume(sk, n, 0);
 		copied += n;
 	} while (copied < len);
+	/* That there is no connection, the next call sees for itself. */
 	if (copied && ret < 0 && ret != -EAGAIN && ret != -EFAULT &&
-	    ret != -EINTR && ret != -ERESTARTSYS)
+	    ret != -EINTR && ret != -ERESTARTSYS && ret != -ENOTCONN)
 		WRITE_ONCE(sk->sk_err, -ret);
 	return copied ? (int)copied : ret;
 }

@@ -253,22 +253,56 @@ TEST_F(pair, closed_peer_is_known_at_once)
 	EXPECT_EQ(0, get_int(self->fd[0], SO_ERROR));
 }
 
-/* The port of an end that is gone may be somebody's, who is no end for that. */
+/* Somebody has the port where end 1 was, and is no end for that. */
+static bool is_no_end(const int *fd, const struct addr *place, int thief)
+{
+	struct addr other;
+
+	return !own_addr(fd[0], &other) && !bind_to(thief, place) &&
+	       send_to(thief, "x", 1, &other) == 1 &&
+	       !events_now(fd[0], POLLIN) &&
+	       ERR(send(fd[0], "y", 1, MSG_NOSIGNAL)) == ECONNREFUSED &&
+	       !events_now(thief, POLLIN);
+}
+
 TEST_F(pair, nobody_takes_the_place_of_an_end)
 {
-	struct addr place = { .len = sizeof(place.bytes) }, other;
 	int thief = end_socket(END_A, SOCK_DGRAM);
+	struct addr place;
 
 	ONLY_IF(!road()->oracle && variant->type == SOCK_DGRAM);
-	ASSERT_EQ(0, own_addr(self->fd[0], &other));
 	ASSERT_EQ(0, own_addr(self->fd[1], &place));
 	close(self->fd[1]);
 	self->fd[1] = thief;
-	ASSERT_EQ(0, bind_to(thief, &place));
-	ASSERT_EQ(1, send_to(thief, "x", 1, &other));
-	EXPECT_EQ(0, events_now(self->fd[0], POLLIN));
-	EXPECT_EQ(ECONNREFUSED, ERR(send(self->fd[0], "y", 1, MSG_NOSIGNAL)));
-	EXPECT_EQ(0, events_now(thief, POLLIN));
+	EXPECT_TRUE(is_no_end(self->fd, &place, thief));
+}
+
+TEST_F(pair, nobody_takes_the_place_of_an_end_that_left)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	int thief = end_socket(END_A, SOCK_DGRAM);
+	struct addr place;
+
+	ONLY_IF(!road()->oracle && variant->type == SOCK_DGRAM);
+	ASSERT_EQ(0, own_addr(self->fd[1], &place));
+	ASSERT_EQ(0, connect(self->fd[1], &none, sizeof(none)));
+	EXPECT_TRUE(is_no_end(self->fd, &place, thief));
+	close(thief);
+}
+
+TEST_F(pair, nobody_takes_the_place_of_an_end_that_went_elsewhere)
+{
+	int thief = end_socket(END_A, SOCK_DGRAM);
+	struct addr place, elsewhere;
+	int fd = bound_socket(END_A, SOCK_DGRAM, &elsewhere);
+
+	ONLY_IF(!road()->oracle && variant->type == SOCK_DGRAM);
+	ASSERT_EQ(0, own_addr(self->fd[1], &place));
+	ASSERT_EQ(0, connect_to(self->fd[1], &elsewhere));
+	close(self->fd[1]);
+	self->fd[1] = thief;
+	EXPECT_TRUE(is_no_end(self->fd, &place, thief));
+	close(fd);
 }
 
 /* Who is no end of the pair any more takes nothing, and keeps nobody waiting. */

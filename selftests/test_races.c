@@ -9,6 +9,8 @@
  */
 #include <sched.h>
 #include <stdatomic.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 #include "weft_test.h"
 
@@ -182,6 +184,16 @@ static long recv_all_of_it(void *arg)
 	return recv(r->fd, r->text, 10, MSG_WAITALL);
 }
 
+/* What @conn's far end sent is there, and was read. */
+static bool all_is_read(void *arg)
+{
+	const struct conn *conn = arg;
+	int out = -1, in = -1;
+
+	return !ioctl(conn->far, SIOCOUTQ, &out) && !out &&
+	       !ioctl(conn->near, SIOCINQ, &in) && !in;
+}
+
 /* Whoever is awake goes first, and sleeps before others of this CPU run. */
 static int be_first(void)
 {
@@ -199,6 +211,7 @@ TEST_F(races, a_call_ends_with_the_connection_that_it_began_in)
 	struct linger hard = { .l_onoff = 1 };
 	struct reading reading;
 	struct addr addr;
+	struct conn conn;
 	struct task task;
 	int lis, far;
 
@@ -218,6 +231,8 @@ TEST_F(races, a_call_ends_with_the_connection_that_it_began_in)
 	ASSERT_EQ(0, fcntl(reading.fd, F_SETFL, 0));
 	ASSERT_EQ(0, task_start(&task, recv_all_of_it, &reading));
 	ASSERT_EQ(3, SEND(far, "old"));
+	conn = (struct conn){ .near = reading.fd, .far = far };
+	ASSERT_TRUE(eventually(all_is_read, &conn));
 	ASSERT_TRUE(task_wait_asleep(&task));
 
 	ASSERT_EQ(0, be_first());
@@ -234,6 +249,7 @@ TEST_F(races, a_call_ends_with_the_connection_that_it_began_in)
 	ASSERT_TRUE(task_join(&task));
 	EXPECT_EQ(3, task.result);
 	EXPECT_STREQ("old", reading.text);
+	EXPECT_EQ(0, get_int(reading.fd, SO_ERROR));
 	EXPECT_MESSAGE(reading.fd, "another");
 	close(far);
 	close(reading.fd);

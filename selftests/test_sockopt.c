@@ -445,11 +445,11 @@ TEST_F(conn, options_of_TCP_are_taken_in_its_ranges)
 		{ TCP_DEFER_ACCEPT, 5 }, { TCP_LINGER2, 30 },
 		{ TCP_NOTSENT_LOWAT, 16384 }, { TCP_QUICKACK, 1 },
 		{ TCP_WINDOW_CLAMP, 65536 }, { TCP_SYNCNT, 127, 128 },
-		{ TCP_SYNCNT, 1, 0 }, { TCP_MAXSEG, 1000, 87 },
+		{ TCP_SYNCNT, 1, -1 }, { TCP_MAXSEG, 1000, 87 },
 		{ TCP_MAXSEG, 0, 32768 },
 	};
 	int fd = end_socket(END_A, variant->type);
-	const int some = 16, less = -1;
+	const int some = 16, less = -1, none = 0;
 	size_t i;
 
 	ONLY_IF(variant->type == SOCK_STREAM);
@@ -469,6 +469,8 @@ TEST_F(conn, options_of_TCP_are_taken_in_its_ranges)
 				    sizeof(some))));
 	EXPECT_EQ(EINVAL, ERR(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &less,
 					 sizeof(less))));
+	EXPECT_EQ(EINVAL, ERR(setsockopt(fd, IPPROTO_TCP, TCP_SYNCNT, &none,
+					 sizeof(none))));
 	/* Of a connection it is too late. */
 	EXPECT_EQ(EINVAL, ERR(setsockopt(self->near, IPPROTO_TCP, TCP_FASTOPEN,
 					 &some, sizeof(some))));
