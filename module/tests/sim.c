@@ -204,7 +204,7 @@ static void lend(struct sim *sim, struct sim_end *end)
 
 static u32 max_message(const struct sim_side *side)
 {
-	return side->messages[0] ?
+	return side->messages ?
 	       side->buffer - 4096 - WEFT_RECORD_BYTES : WEFT_MAX_MESSAGE_MIN;
 }
 
@@ -297,13 +297,13 @@ static void meet_eof(struct sim *sim, unsigned int i)
 /* Of @bytes that have come, those that the program can read. */
 static u64 readable(const struct sim_side *side, u64 bytes)
 {
-	unsigned int i;
+	const u32 *message;
 	u64 end = 0;
 
-	for (i = 0; i < SIM_MESSAGES && side->messages[i]; i++) {
-		if (end + side->messages[i] > bytes)
+	for (message = side->messages; message && *message; message++) {
+		if (end + *message > bytes)
 			return end;
-		end += side->messages[i];
+		end += *message;
 	}
 	return bytes;
 }

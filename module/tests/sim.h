@@ -62,8 +62,6 @@ struct sim_link {
 	u64	alive_ns;
 };
 
-#define SIM_MESSAGES	16
-
 /**
  * struct sim_side - what the program at one end does
  * @bytes: to write
@@ -72,8 +70,9 @@ struct sim_link {
  * @buffer: receive buffer, and limit of unsent bytes
  * @stop_at: stops reading when so many bytes are read, if @stop_ns
  * @stop_ns: for so long
- * @messages: it reads such, with their records, as are whole, and then whatever
- *	there is; the buffer takes the largest that may be, and 4,096 bytes more
+ * @messages: it reads such, with their records and up to a 0, as are whole, and
+ *	then whatever there is; the buffer takes the largest that may be, and 4,096
+ *	bytes more; NULL for none
  * @early: the first write is before connect(): it goes with OPEN
  * @drop: bit n: the n-th frame sent by this end is lost, for n below 64
  * @drop_kind: the first @drop_kinds packets of this kind are lost
@@ -90,7 +89,7 @@ struct sim_side {
 	u32	buffer;
 	u64	stop_at;
 	u64	stop_ns;
-	u32	messages[SIM_MESSAGES];
+	const u32 *messages;
 	bool	early;
 	u64	drop;
 	u8	drop_kind;

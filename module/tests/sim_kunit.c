@@ -340,10 +340,12 @@ static void sim__messages_come_whole(struct kunit *test)
 {
 	static const u32 msses[] = { MSS, 2024, 2048, 4056, 8936, 64800 };
 	static const u32 before[] = { 4, 1004, 2050, 4090, 4096, 8004, 27004 };
+	u32 messages[16];
 	struct sim_params p = {
 		RUN(60), .link = { .delay_ns = SIM_MS },
 		.side = { { .buffer = BUFFER },
-			  { .bytes = 100, .buffer = BUFFER } },
+			  { .bytes = 100, .buffer = BUFFER,
+			    .messages = messages } },
 	};
 	struct sim *sim = sim_alloc(test);
 	unsigned int i, j, n;
@@ -352,15 +354,14 @@ static void sim__messages_come_whole(struct kunit *test)
 		p.mss = msses[i];
 		p.super_max = WEFT_SUPER_MAX / p.mss * p.mss;
 		for (j = 0; j < ARRAY_SIZE(before); j++) {
-			for (n = 0; n < SIM_MESSAGES - 1; n++) {
-				p.side[1].messages[n] = before[j];
-				p.side[1].messages[n + 1] = BUFFER - 4096;
+			for (n = 0; n < ARRAY_SIZE(messages) - 2; n++) {
+				messages[n] = before[j];
+				messages[n + 1] = BUFFER - 4096;
+				messages[n + 2] = 0;
 				p.side[0].bytes = (n + 1) * before[j] +
 						  BUFFER - 4096;
 				run_clean(test, sim, &p, "messages");
 			}
-			memset(p.side[1].messages, 0,
-			       sizeof(p.side[1].messages));
 		}
 	}
 }
