@@ -589,8 +589,8 @@ static int wait_open(struct sock *sk, long *timeo)
 	       !signal_pending(current))
 		sk_wait_event(sk, timeo, !is_opening(sk), &wait);
 	remove_wait_queue(sk_sleep(sk), &wait);
-	/* It failed, and another thread has begun the next. */
-	if (attempt != sk->sk_disconnects)
+	/* It failed or was shut, and another thread has begun the next. */
+	if (attempt != sk->sk_disconnects && sk->sk_state != TCP_CLOSE)
 		return -EPIPE;
 	if (is_opening(sk))
 		return *timeo ? sock_intr_errno(*timeo) : -EINPROGRESS;
