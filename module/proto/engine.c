@@ -22,6 +22,12 @@
 /* A 32-bit clock in us orders two times that are not further apart. */
 #define CLOCK_TRUST_NS	(1000 * WEFT_NS_PER_SEC)
 
+/*
+ * A time that was kept for longer is not brought back: two clocks that run apart
+ * by 100 ppm would make 0.1 ms of it.
+ */
+#define ECHO_MAX_NS	WEFT_NS_PER_SEC
+
 /* Acknowledge at least every second full segment (RFC 5681 section 4.2). */
 #define ACK_SEGMENTS	2
 #define SEGMENT_MIN	536
@@ -231,6 +237,20 @@ static void note_time(struct weft_engine *e, const struct weft_pkt *pkt,
 	e->echo_at_ns = now;
 }
 
+/* Did our packet of @time carry something that is not acknowledged yet? */
+static bool is_of_flight(const struct weft_engine *e, u32 time)
+{
+	return e->nr_recs &&
+	       !weft_rtx_is_before(time,
+				   weft_rtx_clock(weft_rtx_at(e, 0)->sent_ns));
+}
+
+static void note_held(struct weft_engine *e, u64 ns)
+{
+	e->peer_held_ns = max(e->peer_held_ns - e->peer_held_ns / 64,
+			      min(ns, WEFT_ACK_HELD_MAX_NS));
+}
+
 static void take_rtt(struct weft_engine *e, const struct weft_pkt *pkt,
 		     u64 now)
 {
@@ -246,9 +266,8 @@ static void take_rtt(struct weft_engine *e, const struct weft_pkt *pkt,
 		return;
 	e->echoed = pkt->echo;
 	e->echoed_ns = now;
-	e->peer_held_ns = max(e->peer_held_ns - e->peer_held_ns / 64,
-			      min((u64)pkt->delay * WEFT_NS_PER_US,
-				  WEFT_ACK_HELD_MAX_NS));
+	if (is_of_flight(e, pkt->echo))
+		note_held(e, (u64)pkt->delay * WEFT_NS_PER_US);
 	weft_rtt_sample(&e->rtt, (u64)us * WEFT_NS_PER_US, now);
 	e->sample.rtt_ns = e->rtt.latest_ns;
 }
@@ -790,14 +809,6 @@ static u32 announce(struct weft_engine *e, u64 ack)
 	       min_t(u64, e->rcv_limit - ack, (u32)~0U) : 0;
 }
 
-static u32 held_us(const struct weft_engine *e, u64 now)
-{
-	if (!e->echo_time)
-		return 0;
-	return min_t(u64, div_u64(now - e->echo_at_ns, WEFT_NS_PER_US),
-		     (u32)~0U);
-}
-
 static bool fill(struct weft_engine *e, struct weft_pkt *pkt, u8 kind, u64 now)
 {
 	pkt->kind = kind;
@@ -805,8 +816,10 @@ static bool fill(struct weft_engine *e, struct weft_pkt *pkt, u8 kind, u64 now)
 	pkt->ack = e->rcv_nxt + (e->rcv_nxt == e->rcv_fin);
 	pkt->window = announce(e, pkt->ack);
 	pkt->time = weft_rtx_clock(now);
-	pkt->echo = e->echo_time;
-	pkt->delay = held_us(e, now);
+	if (e->echo_time && now - e->echo_at_ns < ECHO_MAX_NS) {
+		pkt->echo = e->echo_time;
+		pkt->delay = div_u64(now - e->echo_at_ns, WEFT_NS_PER_US);
+	}
 	return true;
 }
 

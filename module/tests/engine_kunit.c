@@ -1204,6 +1204,77 @@ static void engine_input__only_newer_times_are_echoed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bed->pkt.echo, 0xfffffff5);
 }
 
+/* The clocks of two nodes do not run alike. */
+static void engine_next__a_time_of_long_ago_is_not_echoed(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u64 heard = bed->now;
+
+	bed_hear(bed, .kind = WEFT_PROBE, .time = 20);
+	bed_drain(bed);
+	bed->now = heard + 900 * SIM_MS;
+	bed_write(bed, 10);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.echo, 20);
+	KUNIT_EXPECT_EQ(test, bed->pkt.delay, 900000);
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 10);
+	bed->now = heard + 2 * SIM_SEC;
+	bed_write(bed, 10);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.echo, 0);
+	KUNIT_EXPECT_EQ(test, bed->pkt.delay, 0);
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 20);
+	/* Nor later, when the time it was kept for has more than 32 bits. */
+	bed->now = heard + 80 * 60 * SIM_SEC;
+	bed_write(bed, 10);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.echo, 0);
+}
+
+/* What is said after a pause is no acknowledgment that was held back for it. */
+static void engine_input__a_pause_is_no_held_ack(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u32 time;
+
+	bed_write(bed, 10);
+	bed_next(bed);
+	time = bed->pkt.time;
+	bed->now += 25 * SIM_MS;
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 10, .echo = time,
+		 .delay = 5000);
+	KUNIT_EXPECT_EQ(test, bed->e.peer_held_ns, 5 * SIM_MS);
+	bed_write(bed, 10);
+	bed_next(bed);
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 20);
+	time = bed->pkt.time;
+	bed->now += SIM_SEC;
+	bed_hear(bed, .kind = WEFT_DATA, .ack = 20, .plen = 10, .echo = time,
+		 .delay = 980000);
+	KUNIT_EXPECT_EQ(test, bed->e.rtt.latest_ns, 20 * SIM_MS);
+	KUNIT_EXPECT_EQ(test, bed->e.peer_held_ns, 5 * SIM_MS);
+}
+
+/* Nor when it crosses what was sent after the pause. */
+static void engine_input__a_crossing_is_no_held_ack(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u32 time;
+
+	bed_write(bed, 10);
+	bed_next(bed);
+	time = bed->pkt.time;
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 10);
+	bed->now += SIM_SEC;
+	bed_write(bed, 10);
+	bed_next(bed);
+	bed->now += SIM_MS;
+	bed_hear(bed, .kind = WEFT_DATA, .ack = 10, .plen = 10, .echo = time,
+		 .delay = 980000);
+	KUNIT_EXPECT_EQ(test, bed->e.rtt.latest_ns, 21 * SIM_MS);
+	KUNIT_EXPECT_EQ(test, bed->e.peer_held_ns, 0);
+}
+
 /* --- the end --- */
 
 static void engine_shutdown__last_bytes_go_with_close(struct kunit *test)
@@ -1657,6 +1728,9 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_input__cwnd_rests_while_the_program_does),
 	KUNIT_CASE(engine_input__rtt_is_net_of_the_delay),
 	KUNIT_CASE(engine_input__only_newer_times_are_echoed),
+	KUNIT_CASE(engine_next__a_time_of_long_ago_is_not_echoed),
+	KUNIT_CASE(engine_input__a_pause_is_no_held_ack),
+	KUNIT_CASE(engine_input__a_crossing_is_no_held_ack),
 	KUNIT_CASE(engine_shutdown__last_bytes_go_with_close),
 	KUNIT_CASE(engine_shutdown__close_carries_one_segment),
 	KUNIT_CASE(engine_shutdown__needs_no_window),
