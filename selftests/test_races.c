@@ -58,6 +58,7 @@ static int former_listener(void)
 
 TEST_F(races, a_former_listener_is_greeted_while_it_connects)
 {
+	long long end = now_ms() + DEADLINE_MS;
 	struct greeter g = {};
 	struct addr addr;
 	struct task task;
@@ -66,7 +67,8 @@ TEST_F(races, a_former_listener_is_greeted_while_it_connects)
 	g.lis = listener(END_B, SOCK_STREAM, 8, &addr);
 	ASSERT_LE(0, g.lis);
 	ASSERT_EQ(0, task_start(&task, accept_and_greet, &g));
-	for (i = 0; i < ROUNDS; i++) {
+	/* A slow machine makes fewer. */
+	for (i = 0; i < ROUNDS && now_ms() < end; i++) {
 		int fd = former_listener();
 
 		ASSERT_LE(0, fd);
@@ -77,7 +79,7 @@ TEST_F(races, a_former_listener_is_greeted_while_it_connects)
 	}
 	shutdown(g.lis, SHUT_RD);
 	ASSERT_TRUE(task_join(&task));
-	EXPECT_EQ(ROUNDS, atomic_load(&g.greeted));
+	EXPECT_EQ(i, atomic_load(&g.greeted));
 	close(g.lis);
 }
 
