@@ -8,8 +8,11 @@
 struct page;
 struct sock;
 
-/* Pages that one connection keeps; of 32 KiB, where memory is not in pieces. */
-#define WEFT_SPARE_PAGES	32
+/*
+ * Pages that one connection keeps; of 32 KiB, where memory is not in pieces. What
+ * the write queue grows to between two namespaces goes into them.
+ */
+#define WEFT_SPARE_PAGES	120
 
 /**
  * struct weft_spare - what a connection's sender keeps, once it has filled a page
