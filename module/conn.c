@@ -12,6 +12,7 @@
 #include "conn.h"
 #include "conn_impl.h"
 #include "fault.h"
+#include "handover.h"
 #include "listen.h"
 #include "node.h"
 #include "path.h"
@@ -392,8 +393,7 @@ void weft_conn_renew_orphan(struct sock *sk)
 	conn_of(sk)->orphan_end = ktime_get_ns() + sec * NSEC_PER_SEC;
 }
 
-/* All that WEFT_DO_* asks for but the payload; may forget the flow. */
-static void obey(struct sock *sk, u32 todo, u64 now)
+void weft_conn_obey(struct sock *sk, u32 todo, u64 now)
 {
 	if (todo & WEFT_DO_FREE)
 		weft_outqueue_free_acked(sk);
@@ -422,8 +422,8 @@ void weft_conn_abort(struct sock *sk, int error)
 	struct weft_conn *conn = conn_of(sk);
 
 	if (conn->linked)
-		obey(sk, weft_engine_abort(&conn->engine, error),
-		     ktime_get_ns());
+		weft_conn_obey(sk, weft_engine_abort(&conn->engine, error),
+			       ktime_get_ns());
 }
 
 /* Bytes for a socket that nobody will read again: as TCP, reset. */
@@ -432,8 +432,8 @@ static bool is_unwanted(const struct sock *sk)
 	return sock_flag(sk, SOCK_DEAD);
 }
 
-static void obey_payload(struct sock *sk, struct sk_buff *skb,
-			 const struct weft_pkt *pkt, u32 *todo, u64 now)
+void weft_conn_obey_payload(struct sock *sk, struct sk_buff *skb,
+			    const struct weft_pkt *pkt, u32 *todo, u64 now)
 {
 	if (*todo & WEFT_DO_STORE && is_unwanted(sk)) {
 		weft_drop(weft_sock_net(sk), skb, WEFT_STAT_drop_state);
@@ -541,8 +541,8 @@ static void input(struct sock *sk, const struct backlog_cb *of,
 		todo = ask_about_ranges(conn, skb, pkt, now);
 	else
 		todo = weft_engine_input(&conn->engine, pkt, NULL, 0, now);
-	obey_payload(sk, skb, pkt, &todo, now);
-	obey(sk, todo, now);
+	weft_conn_obey_payload(sk, skb, pkt, &todo, now);
+	weft_conn_obey(sk, todo, now);
 }
 
 static struct backlog_cb *backlog_cb(struct sk_buff *skb)
@@ -567,14 +567,12 @@ int weft_conn_backlog_rcv(struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-/* A flow, with a reference to its socket, or NULL; under RCU. */
-static struct weft_conn *lookup_flow(struct weft_node *node,
-				     const struct weft_pkt *pkt)
+struct weft_conn *weft_conn_lookup(struct weft_node *node, u64 flow, bool ours)
 {
 	struct weft_flow_key key = {
 		.node = (unsigned long)node,
-		.flow = pkt->flow,
-		.ours = !(pkt->flags & WEFT_F_OPENER),
+		.flow = flow,
+		.ours = ours,
 	};
 	struct weft_conn *conn;
 
@@ -606,7 +604,8 @@ static void receive_owned(struct weft_conn *conn, struct weft_node *node,
 void weft_conn_receive(struct weft_node *node, struct sk_buff *skb,
 		       const struct weft_pkt *pkt)
 {
-	struct weft_conn *conn = lookup_flow(node, pkt);
+	bool ours = !(pkt->flags & WEFT_F_OPENER);
+	struct weft_conn *conn = weft_conn_lookup(node, pkt->flow, ours);
 	struct sock *sk;
 
 	if (conn) {
@@ -615,7 +614,7 @@ void weft_conn_receive(struct weft_node *node, struct sk_buff *skb,
 		sock_put(sk);
 		return;
 	}
-	if (pkt->kind == WEFT_OPEN && pkt->flags & WEFT_F_OPENER &&
+	if (pkt->kind == WEFT_OPEN && !ours &&
 	    weft_node_get_mark(node, pkt->flow, false) == WEFT_MARK_NEW)
 		weft_listen_open(node, skb, pkt);
 	else
@@ -720,10 +719,10 @@ static void tick(struct sock *sk)
 	}
 	if ((conn->cork_end && now >= conn->cork_end) ||
 	    (conn->gather.end && now >= conn->gather.end))
-		weft_conn_flush(sk, WEFT_FLUSH_ALL);
+		weft_conn_flush(sk, WEFT_FLUSH_LATE);
 	weft_spare_look(sk, &conn->spare, now);
 	if (now >= weft_engine_deadline(&conn->engine))
-		obey(sk, weft_engine_tick(&conn->engine, now), now);
+		weft_conn_obey(sk, weft_engine_tick(&conn->engine, now), now);
 	else
 		weft_conn_arm_timer(conn, now);
 }
@@ -1037,7 +1036,8 @@ void weft_conn_shutdown(struct sock *sk)
 		weft_engine_await(&conn->engine);
 	weft_engine_write(&conn->engine, conn->tx_end);
 	weft_engine_shutdown(&conn->engine);
-	weft_conn_push(sk);
+	if (!weft_handover(sk))
+		weft_conn_push(sk);
 }
 
 bool weft_conn_is_over(const struct sock *sk)

@@ -162,6 +162,7 @@ enum weft_flush {
 	WEFT_FLUSH_SMALL,	/* all, or it is held with the next: proto/gather.h */
 	WEFT_FLUSH_SUPERS,	/* whole super-packets: more is coming at once */
 	WEFT_FLUSH_SEGMENTS,	/* whole segments: the rest waits for a while */
+	WEFT_FLUSH_LATE,	/* all, from the timer: the others are for tasks */
 };
 
 /** weft_conn_flush() - what was queued may be sent */

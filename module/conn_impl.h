@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What conn.c, outqueue.c and inqueue.c share, and nobody else needs. Whoever
+ * What conn.c, outqueue.c, inqueue.c and handover.c share, and nobody else needs. Whoever
  * calls it owns the socket; what ends a connection may find one that is dead.
  */
 #ifndef WEFT_CONN_IMPL_H
@@ -55,6 +55,30 @@ static inline void fire_at(struct weft_conn *conn, u64 at)
  */
 void weft_conn_arm_timer(struct weft_conn *conn, u64 now);
 
+/**
+ * weft_conn_obey() - all that WEFT_DO_* asks for but the payload
+ *
+ * Sends what is to be sent, arms the timer, may forget the flow.
+ */
+void weft_conn_obey(struct sock *sk, u32 todo, u64 now);
+
+/**
+ * weft_conn_obey_payload() - what it asks for of the payload
+ * @skb: consumed; or NULL for none
+ * @todo: WEFT_DO_* of weft_engine_input(); more may come of it
+ *
+ * To be followed by weft_conn_obey().
+ */
+void weft_conn_obey_payload(struct sock *sk, struct sk_buff *skb,
+			    const struct weft_pkt *pkt, u32 *todo, u64 now);
+
+/**
+ * weft_conn_lookup() - a flow of a node; @ours: this end has opened it
+ *
+ * RCU. Return: NULL, or one whose socket has a reference for the caller.
+ */
+struct weft_conn *weft_conn_lookup(struct weft_node *node, u64 flow, bool ours);
+
 /** weft_conn_grow_arrays() - before each call of the engine that fills them */
 void weft_conn_grow_arrays(struct weft_conn *conn);
 
@@ -72,6 +96,12 @@ void weft_conn_push_at(struct sock *sk, u64 now);
 
 /** weft_outqueue_free_acked() - free what the peer has; may wake the writer */
 void weft_outqueue_free_acked(struct sock *sk);
+
+/** weft_outqueue_next() - the first of the queue, NULL if any of it was sent */
+struct sk_buff *weft_outqueue_next(struct sock *sk);
+
+/** weft_outqueue_take() - it leaves the queue, and is the caller's */
+void weft_outqueue_take(struct sock *sk, struct sk_buff *skb);
 
 /** weft_outqueue_purge() - free all of it; sk owned or dead */
 void weft_outqueue_purge(struct sock *sk);

@@ -5,10 +5,12 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <net/rtnetlink.h>
+#include <net/sch_generic.h>
 
 #include "link.h"
 #include "net.h"
 #include "node.h"
+#include "path.h"
 #include "proto/wire.h"
 
 #define WORD_ALL	"all"
@@ -24,6 +26,60 @@ struct weft_link *weft_link_find(struct weft_net *wn,
 
 	/* One that moves between namespaces has another's number for a moment. */
 	return link && link->dev == dev ? link : NULL;
+}
+
+static bool is_kind(const struct net_device *dev, const char *kind)
+{
+	return dev->rtnl_link_ops && !strcmp(dev->rtnl_link_ops->kind, kind);
+}
+
+/* Of several queues each may have a qdisc, and the device's is none of them. */
+static bool is_without_qdisc(struct net_device *dev)
+{
+	const struct Qdisc *qdisc = rcu_dereference(dev->qdisc);
+
+	return qdisc == rcu_access_pointer(netdev_get_tx_queue(dev, 0)->qdisc) &&
+	       !qdisc->enqueue;
+}
+
+static bool takes_ours(const struct list_head *types)
+{
+	const struct packet_type *type;
+
+	list_for_each_entry_rcu(type, types, list)
+		if (type->type == cpu_to_be16(weft_ethertype))
+			return true;
+	return false;
+}
+
+/* Do packet sockets get frames of this device, or ours alone? */
+static bool is_tapped(struct net_device *dev)
+{
+	const struct list_head *of_net = weft_net_ptypes(dev_net(dev));
+
+	return dev_nit_active(dev) || takes_ours(&dev->ptype_specific) ||
+	       (of_net && takes_ours(of_net));
+}
+
+/* Does nothing meet what it sends and gets, but its driver and the stack? */
+static bool is_bare(struct net_device *dev)
+{
+	return netif_running(dev) && netif_carrier_ok(dev) && !is_tapped(dev) &&
+	       !rcu_access_pointer(dev->rx_handler) &&
+	       !weft_dev_has_tc(dev) && !weft_dev_has_nf_ingress(dev) &&
+	       !weft_dev_has_nf_egress(dev) && !dev_xdp_prog_count(dev) &&
+	       is_without_qdisc(dev);
+}
+
+struct net_device *weft_link_across(struct net_device *dev)
+{
+	struct net_device *peer;
+
+	if (!is_kind(dev, "veth") || !weft_dev_has_tstats(dev) ||
+	    !weft_receive_is_alone())
+		return NULL;
+	peer = dev->netdev_ops->ndo_get_peer_dev(dev);
+	return peer && is_bare(dev) && is_bare(peer) ? peer : NULL;
 }
 
 u32 weft_link_frame(struct weft_net *wn, int ifindex)
@@ -57,11 +113,6 @@ static bool is_usable(struct net_device *dev)
 	return dev->header_ops && dev->addr_len == ETH_ALEN &&
 	       dev->mtu >= WEFT_FRAME_MIN && (dev->flags & IFF_UP) &&
 	       !netif_is_l3_master(dev) && !is_port(dev);
-}
-
-static bool is_kind(const struct net_device *dev, const char *kind)
-{
-	return dev->rtnl_link_ops && !strcmp(dev->rtnl_link_ops->kind, kind);
 }
 
 static bool is_veth_or_tap(const struct net_device *dev)

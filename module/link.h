@@ -30,6 +30,18 @@ struct weft_link *weft_link_find(struct weft_net *wn,
 				 const struct net_device *dev);
 
 /**
+ * weft_link_across() - the other end of a virtual wire with nothing on it
+ *
+ * The device that gets whatever @dev sends, where nobody could see, keep, change
+ * or refuse it on its way, and both are up: a veth pair without packet sockets,
+ * qdiscs, programs and upper devices. It need not be enabled. There is none on
+ * kernels without WEFT_CAN_HAND_OVER.
+ *
+ * Return: borrowed under RCU, or NULL.
+ */
+struct net_device *weft_link_across(struct net_device *dev);
+
+/**
  * weft_link_frame() - largest frame that a question's answer may allow
  * @ifindex: the device asked on; 0: all
  */

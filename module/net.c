@@ -61,6 +61,7 @@ static void init_values(struct weft_net *wn, struct net *net)
 	wn->limits.rmem = LIMIT_RMEM;
 	wn->limits.wmem = LIMIT_WMEM;
 	wn->cc = weft_cc_at(0);
+	wn->handover = WEFT_CAN_HAND_OVER;
 	wn->limits.fragments = LIMIT_FRAGMENTS;
 	wn->limits.orphans = LIMIT_ORPHANS;
 	wn->limits.orphan_sec = LIMIT_ORPHAN_SEC;

@@ -137,6 +137,7 @@ struct weft_net {
 	struct delayed_work	pools_work;
 
 	const struct weft_cc_ops *cc;
+	int			handover;	/* net.weft.handover */
 	struct weft_limits	limits;
 	struct weft_shared_quota rate_who;	/* questions answered */
 	struct weft_shared_quota rate_bad;	/* BADSESSION, RESET, CLOSED sent */

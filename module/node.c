@@ -994,6 +994,46 @@ u32 weft_node_mss(const struct weft_node *node, u32 *super_max)
 	return mss;
 }
 
+/* Is the node at @mac, behind @dev, and do we speak to it as @remote_id? */
+static bool is_settled_at(struct weft_node *node, const struct net_device *dev,
+			  const u8 *mac, u64 remote_id)
+{
+	bool at;
+
+	spin_lock_bh(&node->lock);
+	at = node->state == WEFT_NODE_UP && node->confirmed && !node->probing &&
+	     node->dev == dev && node->remote_id == remote_id &&
+	     ether_addr_equal(node->mac, mac);
+	spin_unlock_bh(&node->lock);
+	return at;
+}
+
+struct weft_node *weft_node_across(struct weft_node *node,
+				   struct net_device **dev)
+{
+	struct net_device *ours = READ_ONCE(node->dev), *theirs;
+	struct weft_net *wn = node->wn, *there;
+	struct weft_node *far;
+
+	*dev = ours;
+	if (!ours || !READ_ONCE(wn->handover))
+		return NULL;
+	theirs = weft_link_across(ours);
+	if (!theirs)
+		return NULL;
+	there = weft_net(dev_net(theirs));
+	if (!READ_ONCE(there->handover) || !weft_link_find(there, theirs))
+		return NULL;
+	far = weft_node_find_id(there, READ_ONCE(node->remote_id));
+	if (!far ||
+	    !is_settled_at(node, ours, theirs->dev_addr,
+			   READ_ONCE(far->local_id)) ||
+	    !is_settled_at(far, theirs, ours->dev_addr,
+			   READ_ONCE(node->local_id)))
+		return NULL;
+	return far;
+}
+
 bool weft_node_has_fq(const struct weft_node *node)
 {
 	const struct net_device *dev;

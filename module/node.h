@@ -239,6 +239,20 @@ static inline bool weft_node_is_up(const struct weft_node *node)
  */
 u32 weft_node_mss(const struct weft_node *node, u32 *super_max);
 
+/**
+ * weft_node_across() - the node that we are to @node, in another namespace
+ * @dev: set to the device that leads there
+ *
+ * Where nothing is between the two but weft_link_across(), both have used the
+ * session, and neither is in doubt about the other.
+ *
+ * BH or process context; no lock but a socket's ownership may be held.
+ *
+ * Return: borrowed under RCU, or NULL.
+ */
+struct weft_node *weft_node_across(struct weft_node *node,
+				   struct net_device **dev);
+
 /** weft_node_has_fq() - does its device keep packets until they are to leave? */
 bool weft_node_has_fq(const struct weft_node *node);
 

@@ -11,6 +11,7 @@
 #include "conn.h"
 #include "conn_impl.h"
 #include "fault.h"
+#include "handover.h"
 #include "node.h"
 #include "path.h"
 #include "pieces.h"
@@ -330,7 +331,10 @@ void weft_conn_flush(struct sock *sk, enum weft_flush how)
 	struct weft_conn *conn = conn_of(sk);
 	struct weft_engine *e = &conn->engine;
 	u64 end = conn->tx_end, now = ktime_get_ns();
+	bool late = how == WEFT_FLUSH_LATE;
 
+	if (late)
+		how = WEFT_FLUSH_ALL;
 	if (how == WEFT_FLUSH_SMALL)
 		how = holds_small(conn, now) ? WEFT_FLUSH_SUPERS : WEFT_FLUSH_ALL;
 	else if (how != WEFT_FLUSH_SUPERS)
@@ -347,7 +351,7 @@ void weft_conn_flush(struct sock *sk, enum weft_flush how)
 	else if (how == WEFT_FLUSH_SEGMENTS && !conn->cork_end)
 		conn->cork_end = now + WEFT_CORK_NS;
 	weft_engine_write(e, max(end, e->write_end));
-	if (conn->linked)
+	if (conn->linked && (late || !weft_handover(sk)))
 		weft_conn_push_at(sk, now);
 }
 
@@ -460,6 +464,25 @@ static void grow_sndbuf(struct sock *sk)
 	WRITE_ONCE(sk->sk_sndbuf, (int)min_t(u64, want, most));
 }
 
+struct sk_buff *weft_outqueue_next(struct sock *sk)
+{
+	struct sk_buff *skb = skb_peek(&sk->sk_write_queue);
+
+	if (!skb || weft_cb(skb)->offset != conn_of(sk)->engine.snd_nxt ||
+	    skb_cloned(skb))
+		return NULL;
+	return skb;
+}
+
+void weft_outqueue_take(struct sock *sk, struct sk_buff *skb)
+{
+	if (conn_of(sk)->tx_cursor == skb)
+		conn_of(sk)->tx_cursor = NULL;
+	__skb_unlink(skb, &sk->sk_write_queue);
+	sk_wmem_queued_add(sk, -skb->truesize);
+	sk_mem_uncharge(sk, skb->truesize);
+}
+
 /* Bytes below snd_una are at the peer. */
 void weft_outqueue_free_acked(struct sock *sk)
 {
@@ -468,11 +491,7 @@ void weft_outqueue_free_acked(struct sock *sk)
 
 	while ((skb = skb_peek(&sk->sk_write_queue)) &&
 	       weft_cb(skb)->offset + skb->len <= conn->engine.snd_una) {
-		if (conn->tx_cursor == skb)
-			conn->tx_cursor = NULL;
-		__skb_unlink(skb, &sk->sk_write_queue);
-		sk_wmem_queued_add(sk, -skb->truesize);
-		sk_mem_uncharge(sk, skb->truesize);
+		weft_outqueue_take(sk, skb);
 		consume_skb(skb);
 	}
 	grow_sndbuf(sk);

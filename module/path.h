@@ -90,6 +90,13 @@ void weft_receive_init(void);	/* dev_add_pack */
 void weft_receive_exit(void);
 
 /**
+ * weft_receive_is_alone() - does nobody else get our frames of all devices?
+ *
+ * False as well where somebody else's frames are looked for together with ours.
+ */
+bool weft_receive_is_alone(void);
+
+/**
  * weft_receive_parse() - the header of an skb whose data is at our start
  *
  * Of an skb that went through receive.c (trimmed, summed and checked there).

@@ -325,8 +325,8 @@ static bool is_theirs_to_keep(const struct in6_addr *own,
  * DEAD, or its place is being probed, or it will learn that our session counts.
  */
 static bool recognise(struct weft_node *node, const struct sk_buff *skb,
-		     const struct weft_pkt *pkt, const struct in6_addr *own,
-		     const struct weft_place *place)
+		      const struct weft_pkt *pkt, const struct in6_addr *own,
+		      const struct weft_place *place)
 {
 	if (!weft_node_is_up(node) &&
 	    weft_node_settle(node, pkt->session, place))

@@ -21,6 +21,7 @@ weft-module-files := \
 	conn.c \
 	outqueue.c \
 	inqueue.c \
+	handover.c \
 	listen.c \
 	local.c \
 	pause.c \
@@ -74,6 +75,7 @@ weft-kunit-files := \
 	bucket_kunit.c \
 	rtx_kunit.c \
 	engine_kunit.c \
+	hand_kunit.c \
 	sim.c \
 	sim_kunit.c \
 	crowd.c \

@@ -51,6 +51,7 @@ struct weft_net;
 	X(out_closed)							\
 	X(out_retransmits)						\
 	X(local_bytes)							\
+	X(handovers)		/* of out_packets: given, and not sent */ \
 	X(dgrams_cut)		/* sent in pieces */			\
 	X(dgrams_joined)	/* that came in pieces, and are whole */ \
 	X(opens_active)							\

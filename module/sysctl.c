@@ -14,6 +14,7 @@
 /* Longest list of devices, bytes. */
 #define DEVICES_BYTES	4096
 
+static const int most_handover = WEFT_CAN_HAND_OVER;
 static const int most_nodes = 1 << 20;
 static const int most_pending = 1 << 12;
 static const int least_mem = 1 << 12;
@@ -127,8 +128,11 @@ static int do_mem(WEFT_CTL_CONST struct ctl_table *table, int write,
 	return err;
 }
 
-/* Data of the first three are the namespace's; of the others the machine's. */
-enum { CTL_NODE, CTL_DEVICES, CTL_CONGESTION, CTL_AVAILABLE, CTL_MEM };
+/* Data of the first four are the namespace's; of the others the machine's. */
+enum {
+	CTL_NODE, CTL_DEVICES, CTL_CONGESTION, CTL_HANDOVER, CTL_AVAILABLE,
+	CTL_MEM
+};
 
 static const struct ctl_table template[] = {
 	[CTL_NODE] = {
@@ -145,6 +149,14 @@ static const struct ctl_table template[] = {
 		.procname	= "congestion_control",
 		.mode		= 0644,
 		.proc_handler	= do_congestion,
+	},
+	[CTL_HANDOVER] = {
+		.procname	= "handover",
+		.maxlen		= sizeof(int),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= (void *)&most_handover,
 	},
 	[CTL_AVAILABLE] = {
 		.procname	= "available_congestion_control",
@@ -246,6 +258,7 @@ static struct ctl_table_header *register_main(struct weft_net *wn)
 	table[CTL_NODE].data = wn;
 	table[CTL_DEVICES].data = wn;
 	table[CTL_CONGESTION].data = wn;
+	table[CTL_HANDOVER].data = &wn->handover;
 	if (net_eq(wn->net, &init_net))
 		table[CTL_MEM].mode = 0644;
 	header = register_net_sysctl_sz(wn->net, "net/weft", table,

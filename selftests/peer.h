@@ -442,6 +442,18 @@ static inline int write_file(const char *path, const char *text)
 	return n < 0 ? -1 : 0;
 }
 
+/*
+ * "0": what @end's sockets send to the other end goes as packets, "1": that is not
+ * needed. Return: 0, or -1 where the kernel knows but one.
+ */
+static inline int set_handover(enum end end, const char *text)
+{
+	int err = enter_end(end) ?:
+		  write_file("/proc/sys/net/weft/handover", text);
+
+	return leave_end(end) ?: err;
+}
+
 /* The end's devices are away, and back: it has to ask where others are. */
 static inline int lose_devices(enum end end)
 {

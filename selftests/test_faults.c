@@ -27,6 +27,7 @@
 
 #include "weft_test.h"
 #include "faults.h"
+#include "peer.h"
 
 #define SMALL		1000
 #define LARGE		70000
@@ -691,11 +692,15 @@ FIXTURE_SETUP(points)
 		SKIP(return, "there is no frame on one node");
 	pattern_fill(pattern, LARGE, 1, 0);
 	ASSERT_EQ(0, prepare_injection());
+	if (!strncmp(variant->name, "drop_", 5)) {
+		ASSERT_EQ(0, set_handover(END_A, "0"));
+	}
 }
 
 /* What fails here is not to fail in the next case. */
 FIXTURE_TEARDOWN(points)
 {
+	set_handover(END_A, "1");
 	set_point(variant->name, "probability", "0");
 	umount(DEBUGFS);
 }

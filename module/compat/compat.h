@@ -54,6 +54,56 @@
 #define weft_memcg_of(sk)	((sk)->sk_memcg)
 #endif
 
+/*
+ * Does a device keep the counters that dev_sw_netstats_tx_add() adds to? A kernel
+ * that does not say so (before 6.7; some stable series do) hands nothing over.
+ */
+#ifdef WEFT_HAVE_PCPU_STAT_TYPE
+#define WEFT_CAN_HAND_OVER	1
+#define weft_dev_has_tstats(dev) \
+	((dev)->pcpu_stat_type == NETDEV_PCPU_STAT_TSTATS)
+#else
+#define WEFT_CAN_HAND_OVER	0
+#define weft_dev_has_tstats(dev)	((void)(dev), false)
+#endif
+
+/*
+ * Programs on what a device sends and gets, each where the kernel is built for
+ * it: of tc, which are elsewhere since 6.6, and of netfilter.
+ */
+#if defined(WEFT_HAVE_TCX)
+#define weft_dev_has_tc(dev)						\
+	(rcu_access_pointer((dev)->tcx_ingress) ||			\
+	 rcu_access_pointer((dev)->tcx_egress))
+#elif defined(WEFT_HAVE_MINIQ)
+#define weft_dev_has_tc(dev)						\
+	(rcu_access_pointer((dev)->miniq_ingress) ||			\
+	 rcu_access_pointer((dev)->miniq_egress))
+#else
+#define weft_dev_has_tc(dev)		((void)(dev), false)
+#endif
+
+/* Packet sockets of no device are in lists of their namespace (6.15), or NULL. */
+#ifdef WEFT_HAVE_NET_PTYPE
+#define weft_net_ptypes(net)		(&(net)->ptype_specific)
+#else
+#define weft_net_ptypes(net)		((void)(net), (struct list_head *)NULL)
+#endif
+
+#ifdef CONFIG_NETFILTER_INGRESS
+#define weft_dev_has_nf_ingress(dev) \
+	rcu_access_pointer((dev)->nf_hooks_ingress)
+#else
+#define weft_dev_has_nf_ingress(dev)	((void)(dev), false)
+#endif
+
+#ifdef CONFIG_NETFILTER_EGRESS
+#define weft_dev_has_nf_egress(dev) \
+	rcu_access_pointer((dev)->nf_hooks_egress)
+#else
+#define weft_dev_has_nf_egress(dev)	((void)(dev), false)
+#endif
+
 #ifdef WEFT_HAVE_SPLICE_EOF
 #define WEFT_SPLICE_EOF(fn)	.splice_eof = (fn),
 #else

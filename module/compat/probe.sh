@@ -26,6 +26,10 @@ SKB_CLOCK: linux/skbuff.h | struct sk_buff *s = NULL; skb_set_delivery_time(s, 0
 GET_RANDOM_U32_BELOW: linux/random.h | (void)get_random_u32_below(5);
 NET_PASSIVE_INC: net/net_namespace.h | net_passive_inc(&init_net);
 NETNS_TRACKER_ALLOC_REFCNT: net/net_namespace.h | netns_tracker t; __netns_tracker_alloc(&init_net, &t, false, GFP_KERNEL);
+PCPU_STAT_TYPE: linux/netdevice.h | struct net_device *d = NULL; (void)(d->pcpu_stat_type == NETDEV_PCPU_STAT_TSTATS);
+TCX: linux/netdevice.h | struct net_device *d = NULL; (void)d->tcx_ingress; (void)d->tcx_egress;
+NET_PTYPE: net/net_namespace.h | (void)&init_net.ptype_specific;
+MINIQ: linux/netdevice.h | struct net_device *d = NULL; (void)d->miniq_ingress; (void)d->miniq_egress;
 ITER_PIPE: linux/uio.h | struct iov_iter *i = NULL; (void)iov_iter_is_pipe(i);
 EOF
 }

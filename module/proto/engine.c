@@ -809,12 +809,18 @@ static u32 announce(struct weft_engine *e, u64 ack)
 	       min_t(u64, e->rcv_limit - ack, (u32)~0U) : 0;
 }
 
-static bool fill(struct weft_engine *e, struct weft_pkt *pkt, u8 kind, u64 now)
+/* Where the streams are. */
+static void fill_books(struct weft_engine *e, struct weft_pkt *pkt, u8 kind)
 {
 	pkt->kind = kind;
 	pkt->offset = e->snd_nxt;
 	pkt->ack = e->rcv_nxt + (e->rcv_nxt == e->rcv_fin);
 	pkt->window = announce(e, pkt->ack);
+}
+
+static bool fill(struct weft_engine *e, struct weft_pkt *pkt, u8 kind, u64 now)
+{
+	fill_books(e, pkt, kind);
 	pkt->time = weft_rtx_clock(now);
 	if (e->echo_time && now - e->echo_at_ns < ECHO_MAX_NS) {
 		pkt->echo = e->echo_time;
@@ -1170,6 +1176,12 @@ static void open_left(struct weft_engine *e, const struct weft_pkt *pkt,
 		weft_rtx_resent(e, 0, pkt->plen, now);
 }
 
+static void end_left(struct weft_engine *e)
+{
+	set_state(e, e->state == WEFT_ST_OPEN ? WEFT_ST_SENT_CLOSE :
+						WEFT_ST_CLOSING);
+}
+
 static void new_bytes_left(struct weft_engine *e, u64 end, u64 now)
 {
 	if (!e->nr_recs) {
@@ -1181,8 +1193,7 @@ static void new_bytes_left(struct weft_engine *e, u64 end, u64 now)
 	e->probe_ns = WEFT_NEVER;
 	e->tries = 0;
 	if (end > e->write_end)
-		set_state(e, e->state == WEFT_ST_OPEN ? WEFT_ST_SENT_CLOSE :
-							WEFT_ST_CLOSING);
+		end_left(e);
 }
 
 /*
@@ -1260,6 +1271,64 @@ void weft_engine_sent(struct weft_engine *e, const struct weft_pkt *pkt,
 		break;
 	}
 	ack_left(e, pkt->kind);
+}
+
+bool weft_engine_may_hand(const struct weft_engine *e, u64 end)
+{
+	if (!is_in(e, IN(OPEN) | IN(GOT_CLOSE)) || e->snd_una != e->snd_nxt ||
+	    e->nr_recs || e->reset_due)
+		return false;
+	if (end == e->snd_nxt)
+		return e->fin && end == e->write_end;
+	return end <= e->write_end && end - e->snd_nxt <= WEFT_SUPER_MAX;
+}
+
+bool weft_engine_may_take(const struct weft_engine *e, u64 start, u64 end)
+{
+	return is_in(e, RECEIVING) && e->rcv_fin == WEFT_NEVER &&
+	       !e->nr_ranges && start == e->rcv_nxt && end <= e->rcv_limit;
+}
+
+void weft_engine_hand(struct weft_engine *e, u64 end, struct weft_pkt *pkt)
+{
+	memset(pkt, 0, sizeof(*pkt));
+	pkt->version = WEFT_VERSION_MAX;
+	fill_books(e, pkt, end > e->snd_nxt ? WEFT_DATA : WEFT_CLOSE);
+	pkt->plen = end - e->snd_nxt;
+}
+
+void weft_engine_look(struct weft_engine *e, struct weft_engine *peer)
+{
+	const struct weft_pkt told = {
+		.ack	= peer->rcv_nxt,
+		.window	= announce(peer, peer->rcv_nxt),
+	};
+
+	raise_limit(e, &told);
+}
+
+void weft_engine_took(struct weft_engine *e)
+{
+	ack_left(e, WEFT_ACK);
+}
+
+u32 weft_engine_handed(struct weft_engine *e, const struct weft_pkt *pkt,
+		       u64 now)
+{
+	e->snd_nxt = pkt->offset + pkt->plen + (pkt->kind == WEFT_CLOSE);
+	e->delivered += e->snd_nxt - e->snd_una;
+	e->snd_una = e->snd_nxt;
+	weft_alive_heard(&e->alive, now);
+	e->alive_ns = now;
+	e->tries = 0;
+	e->probe_due = false;
+	ack_left(e, pkt->kind);
+	if (e->snd_nxt > e->write_end)
+		end_left(e);
+	note_why(e, now);
+	if (e->state == WEFT_ST_CLOSING)
+		return WEFT_DO_FREE | enter_done(e);
+	return WEFT_DO_FREE;
 }
 
 /*

@@ -515,6 +515,54 @@ static inline bool weft_engine_is_short(const struct weft_engine *e,
 void weft_engine_sent(struct weft_engine *e, const struct weft_pkt *pkt,
 		      u32 plen, u64 now);
 
+/*
+ * Note "Hand-over": where both ends of a flow are in one machine, bytes may go
+ * from one engine to the other without being sent:
+ *
+ *	if (weft_engine_may_hand(from, end)) {
+ *		weft_engine_look(from, to);
+ *		if (weft_engine_may_take(to, from->snd_nxt, end)) {
+ *			weft_engine_hand(from, end, &pkt);
+ *			todo = weft_engine_input(to, &pkt, NULL, 0, now);
+ *			weft_engine_took(to);
+ *			todo = weft_engine_handed(from, &pkt, now);
+ *		}
+ *	}
+ *
+ * with nothing in between that either engine is asked. What is sent before and
+ * after goes as ever, and late packets of before do no harm.
+ */
+
+/**
+ * weft_engine_may_hand() - has the peer all that was sent, and is there more?
+ * @end: of the bytes, which were written; @snd_nxt: the end of the stream alone
+ */
+bool weft_engine_may_hand(const struct weft_engine *e, u64 end);
+
+/** weft_engine_look() - @e learns what its peer admits, as if that had told it */
+void weft_engine_look(struct weft_engine *e, struct weft_engine *peer);
+
+/** weft_engine_may_take() - are these the next bytes, and is there room? */
+bool weft_engine_may_take(const struct weft_engine *e, u64 start, u64 end);
+
+/**
+ * weft_engine_hand() - what these bytes, or the end, would be sent with
+ * @pkt: filled as by weft_engine_next(), but that it tells no times: it is not
+ *	on the path. It must come to the peer's engine.
+ */
+void weft_engine_hand(struct weft_engine *e, u64 end, struct weft_pkt *pkt);
+
+/** weft_engine_took() - that packet was put in: @e's peer knows, without an ACK */
+void weft_engine_took(struct weft_engine *e);
+
+/**
+ * weft_engine_handed() - and so does @e. Return: WEFT_DO_* bits.
+ *
+ * No time was taken, and nothing is learnt of the path.
+ */
+u32 weft_engine_handed(struct weft_engine *e, const struct weft_pkt *pkt,
+		       u64 now);
+
 /**
  * weft_engine_is_calm() - is a timer good enough that is set?
  *

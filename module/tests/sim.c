@@ -407,6 +407,67 @@ static void pump(struct sim *sim, unsigned int i)
 	end->peak_ranges = max(end->peak_ranges, end->e.nr_ranges);
 }
 
+static void settle(struct sim *sim, unsigned int i, u32 todo);
+
+/* Up to where: all that is written, or a part; or the end of the stream alone. */
+static u64 end_to_hand(struct sim *sim, const struct weft_engine *e)
+{
+	u64 left = e->write_end - min(e->snd_nxt, e->write_end);
+
+	if (!left || sim->p.hand == SIM_SURE)
+		return e->snd_nxt + left;
+	return e->snd_nxt + 1 + below(sim, min_t(u64, left, 0xffff));
+}
+
+/* What the shell takes as a sign that there is nothing to do: handover.c. */
+#define TOOK_BYTES	(WEFT_DO_STORE | WEFT_DO_DELIVER | WEFT_DO_ROOM)
+
+/* Nothing is to be sent, nor is anything due before the timer, set to @at, fires. */
+static void expect_quiet(struct sim *sim, const struct weft_engine *e, u64 at)
+{
+	struct weft_pkt pkt;
+
+	expect(sim, weft_engine_deadline(e) >= at,
+	       "a deadline that no timer is set to");
+	sim->copy = *e;
+	expect(sim, !weft_engine_next(&sim->copy, sim->now, &pkt),
+	       "is quiet, and has something to send");
+}
+
+/* Bytes, or the end, by hand, at times. Return: WEFT_DO_* for @i. */
+static u32 hand_over(struct sim *sim, unsigned int i)
+{
+	struct sim_end *from = &sim->end[i], *to = &sim->end[!i];
+	u64 to_at = weft_engine_deadline(&to->e);
+	u64 from_at = weft_engine_deadline(&from->e);
+	u64 end = end_to_hand(sim, &from->e);
+	struct weft_pkt pkt;
+	u32 todo, todo_from;
+
+	if (sim->handing || !chance(sim, sim->p.hand) || !to->live ||
+	    to->flow != from->flow || !weft_engine_may_hand(&from->e, end))
+		return 0;
+	weft_engine_look(&from->e, &to->e);
+	if (!weft_engine_may_take(&to->e, from->e.snd_nxt, end))
+		return 0;
+	weft_engine_hand(&from->e, end, &pkt);
+	todo = weft_engine_input(&to->e, &pkt, NULL, 0, sim->now);
+	expect(sim, !pkt.plen || todo & WEFT_DO_STORE, "took none by hand");
+	expect(sim, pkt.plen || todo & WEFT_DO_EOF, "took no end by hand");
+	weft_engine_took(&to->e);
+	todo_from = weft_engine_handed(&from->e, &pkt, sim->now);
+	if (!(todo & ~TOOK_BYTES) && weft_engine_is_idle(&to->e))
+		expect_quiet(sim, &to->e, to_at);
+	if (todo_from == WEFT_DO_FREE && !from->e.fin &&
+	    weft_engine_is_idle(&from->e))
+		expect_quiet(sim, &from->e, from_at);
+	from->handed++;
+	sim->handing = true;
+	settle(sim, !i, todo);
+	sim->handing = false;
+	return todo_from;
+}
+
 static void settle(struct sim *sim, unsigned int i, u32 todo)
 {
 	struct sim_end *end = &sim->end[i];
@@ -415,6 +476,7 @@ static void settle(struct sim *sim, unsigned int i, u32 todo)
 	if (!(todo & (WEFT_DO_DONE | WEFT_DO_DEAD))) {
 		read_bytes(sim, i);
 		write_bytes(sim, i);
+		todo |= hand_over(sim, i);
 	}
 	pump(sim, i);
 	if (todo & WEFT_DO_DONE) {

@@ -111,6 +111,8 @@ struct sim_side {
  *	this kind on, whichever end sends it; 0: from the first packet
  * @shrink_at: bytes acked after which the path's mss is halved, 0 for never
  * @limit_ns: by then all is over
+ * @hand: chance that what could be sent, or a part of it, is handed over; all of
+ *	it where that is sure
  */
 struct sim_params {
 	u64		seed;
@@ -124,6 +126,7 @@ struct sim_params {
 	u8		drop_since;
 	u64		shrink_at;
 	u64		limit_ns;
+	u32		hand;
 };
 
 /* Segments are patched in place, as aligned words. */
@@ -160,6 +163,7 @@ struct sim_frame {
  * @mss: of the last of them
  * @peak_records: most in use
  * @peak_ranges: likewise
+ * @handed: packets that were handed over and not sent
  */
 struct sim_end {
 	struct weft_engine	e;
@@ -187,6 +191,7 @@ struct sim_end {
 	u32			mss;
 	u32			peak_records;
 	u32			peak_ranges;
+	u64			handed;
 };
 
 struct sim {
@@ -196,6 +201,8 @@ struct sim {
 	u64			now;
 	u32			steps;
 	bool			counting;
+	bool			handing;
+	struct weft_engine	copy;
 	struct sim_end		end[2];
 	struct sim_frame	*frames;
 	struct agenda		under_way;

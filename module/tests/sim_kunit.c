@@ -429,9 +429,9 @@ static struct sim_params draw(u64 seed)
 
 /*
  * A run that fails names its seed, and with that as sim_seed it is the only one
- * that is made.
+ * that is made. @hand: as in struct sim_params.
  */
-static void sim__random(struct kunit *test)
+static void run_random(struct kunit *test, const char *what, u32 hand)
 {
 	struct sim *sim = sim_alloc(test);
 	unsigned int bad = 0;
@@ -441,8 +441,36 @@ static void sim__random(struct kunit *test)
 	for (; seed <= last && bad < 3; seed++) {
 		struct sim_params p = draw(seed);
 
-		bad += !run_clean(test, sim, &p, "random");
+		p.hand = hand;
+		bad += !run_clean(test, sim, &p, what);
 	}
+}
+
+static void sim__random(struct kunit *test)
+{
+	run_random(test, "random", 0);
+}
+
+/* What is handed over and what is sent follow each other in any order. */
+static void sim__random_with_hand_over(struct kunit *test)
+{
+	run_random(test, "random, half of it handed over", SIM_SURE / 2);
+}
+
+/* Once the ends know of each other nothing is sent any more. */
+static void sim__all_is_handed_over(struct kunit *test)
+{
+	static const struct sim_params p = {
+		RUN(10), .link = { LINK }, .hand = SIM_SURE,
+		.side = { { SIDE(MIB), .piece = 1000, .write_gap_ns = 1000 },
+			  { SIDE(1000) } },
+	};
+	struct sim *sim = sim_alloc(test);
+
+	run_clean(test, sim, &p, "handed over");
+	KUNIT_EXPECT_GT(test, sim->end[0].handed, 1000);
+	KUNIT_EXPECT_LE(test, sim->end[0].frames, 4);
+	KUNIT_EXPECT_LE(test, sim->end[1].frames, 4);
 }
 
 static void sim__refused(struct kunit *test)
@@ -490,6 +518,8 @@ static struct kunit_case sim_cases[] = {
 	KUNIT_CASE(sim__frame_lost),
 	KUNIT_CASE(sim__window_update_lost),
 	KUNIT_CASE(sim__random),
+	KUNIT_CASE(sim__random_with_hand_over),
+	KUNIT_CASE(sim__all_is_handed_over),
 	KUNIT_CASE(sim__refused),
 	KUNIT_CASE(sim__nobody_there),
 	{}

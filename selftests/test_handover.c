@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Between two namespaces of one machine bytes are handed over where nobody could
+ * tell, and go as packets where somebody could: note "Hand-over" of design.rst.
+ * What B's sockets hand over is in B's counter.
+ *
+ * weft-roads: veth bridge
+ * weft-cflags: -pthread
+ * weft-timeout: 240
+ */
+#include <linux/if_ether.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <stdatomic.h>
+#include <sys/utsname.h>
+
+#include "weft_test.h"
+#include "peer.h"
+
+#define SWITCH		"/proc/sys/net/weft/handover"
+#define ROUNDS		10
+
+static int read_switch(enum end end)
+{
+	FILE *file;
+	int on = -1;
+
+	if (enter_end(end))
+		return -1;
+	file = fopen(SWITCH, "r");
+	if (file && fscanf(file, "%d", &on) != 1)
+		on = -1;
+	if (file)
+		fclose(file);
+	leave_end(end);
+	return on;
+}
+
+static bool is_new_kernel(void)
+{
+	int major = 0, minor = 0;
+	struct utsname name;
+
+	return !uname(&name) &&
+	       sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 7));
+}
+
+/* The kernel has what the module asks for: else it is off, and stays so. */
+static bool is_known;
+
+/* And no bridge is in between. */
+static bool can_hand_over(void)
+{
+	return is_known && !strcmp(getenv("WEFT_ROAD"), "veth");
+}
+
+static const char *dev_of(enum end end)
+{
+	return end == END_A ? getenv("WEFT_DEV_A") ?: "a0" :
+			      getenv("WEFT_DEV_B") ?: "b0";
+}
+
+/* A command has changed the road. */
+static bool is_changed;
+
+/* A command of @end, in which %1$s is its device. Return: its status. */
+static int command(enum end end, const char *format)
+{
+	char text[256];
+	int err;
+
+	if (enter_end(end))
+		return -1;
+	is_changed = true;
+	snprintf(text, sizeof(text), format, dev_of(end));
+	err = system(text);
+	return leave_end(end) ?: err;
+}
+
+FIXTURE(handover)
+{
+	struct conn conn;
+};
+
+FIXTURE_VARIANT(handover)
+{
+	int type;
+};
+
+FIXTURE_VARIANT_ADD(handover, stream)
+{
+	.type = SOCK_STREAM,
+};
+
+FIXTURE_VARIANT_ADD(handover, seqpacket)
+{
+	.type = SOCK_SEQPACKET,
+};
+
+FIXTURE_SETUP(handover)
+{
+	if (road()->oracle)
+		SKIP(return, "nobody else hands over");
+	ROAD_OR_SKIP();
+	is_known = read_switch(END_A) == 1;
+	if (is_new_kernel()) {
+		ASSERT_TRUE(is_known);
+	}
+	ASSERT_EQ(0, conn_open(&self->conn, variant->type, false));
+}
+
+FIXTURE_TEARDOWN(handover)
+{
+	/* Also after a case that has failed. */
+	if (is_changed) {
+		command(END_A, "ip link set %1$s up");
+		command(END_A, "tc qdisc del dev %1$s root 2>/dev/null");
+		command(END_B, "tc qdisc del dev %1$s root 2>/dev/null");
+		command(END_A, "tc qdisc del dev %1$s clsact 2>/dev/null");
+		command(END_B, "tc qdisc del dev %1$s clsact 2>/dev/null");
+	}
+	set_handover(END_A, "1");
+	set_handover(END_B, "1");
+	conn_close(&self->conn);
+}
+
+/* The ends speak by turns. Return: how often B has handed over; -1: a wrong byte */
+static long long speak(struct conn *conn)
+{
+	long long before = count_of("handovers");
+	char got[8];
+	int i;
+
+	for (i = 0; i < ROUNDS; i++)
+		if (send(conn->far, "there", 5, 0) != 5 ||
+		    recv_one(conn->near, got, sizeof(got)) != 5 ||
+		    memcmp(got, "there", 5) ||
+		    send(conn->near, "back", 4, 0) != 4 ||
+		    recv_one(conn->far, got, sizeof(got)) != 4 ||
+		    memcmp(got, "back", 4))
+			return -1;
+	return count_of("handovers") - before;
+}
+
+/* Where they can. A reader may be awake when it is written to, and owns its socket. */
+#define EXPECT_HANDED(conn) do {					\
+	long long n_ = speak(conn);					\
+									\
+	if (can_hand_over()) {						\
+		EXPECT_LT(0, n_);					\
+	} else {							\
+		EXPECT_EQ(0, n_);					\
+	}								\
+} while (0)
+
+TEST_F(handover, what_is_said)
+{
+	EXPECT_HANDED(&self->conn);
+}
+
+/* The first packets of a session introduce its ends. */
+static bool all_is_handed_over(void *conn)
+{
+	return speak(conn) == ROUNDS;
+}
+
+TEST_F(handover, without_a_packet)
+{
+	ONLY_IF(can_hand_over());
+	EXPECT_TRUE(eventually(all_is_handed_over, &self->conn));
+}
+
+TEST_F(handover, not_where_it_is_switched_off)
+{
+	ASSERT_EQ(0, set_handover(END_A, "0"));
+	EXPECT_EQ(0, speak(&self->conn));
+	EXPECT_EQ(is_known ? 0 : -1, set_handover(END_A, "1"));
+	EXPECT_HANDED(&self->conn);
+	ASSERT_EQ(0, set_handover(END_B, "0"));
+	EXPECT_EQ(0, speak(&self->conn));
+	EXPECT_EQ(-1, set_handover(END_B, "2"));
+}
+
+/* A packet socket of A, of all devices or of its own; it gets what B says. */
+static int watcher(int protocol, bool of_device)
+{
+	struct sockaddr_ll sll = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(protocol),
+	};
+	int fd = -1, err;
+
+	if (enter_end(END_A))
+		return -1;
+	fd = socket(AF_PACKET, SOCK_RAW, 0);
+	sll.sll_ifindex = of_device ? if_nametoindex(dev_of(END_A)) : 0;
+	err = bind(fd, (void *)&sll, sizeof(sll));
+	if (leave_end(END_A) || err) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Frames of ours with bytes of a stream that came to @fd. */
+static int data_at(int fd)
+{
+	struct peer peer = { .fd = fd };
+	int nr = 0;
+
+	while (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 0) > 0)
+		nr += take_frame(&peer, 0) && kind_of(&peer.in) == DATA &&
+		      get_int_at(&peer.in, 12, 2) == ETHERTYPE_WEFT;
+	return nr;
+}
+
+TEST_F(handover, not_past_who_watches)
+{
+	static const struct {
+		int	protocol;
+		bool	of_device;
+	} watchers[] = {
+		{ ETH_P_ALL, false },
+		{ ETH_P_ALL, true },
+		{ ETHERTYPE_WEFT, false },
+		{ ETHERTYPE_WEFT, true },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(watchers); i++) {
+		int fd = watcher(watchers[i].protocol, watchers[i].of_device);
+
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(0, speak(&self->conn));
+		EXPECT_LE(ROUNDS, data_at(fd));
+		close(fd);
+		EXPECT_HANDED(&self->conn);
+	}
+}
+
+/* Something on the way at either end, and how it is taken away again. */
+struct thing {
+	const char	*add;
+	const char	*del;
+};
+
+static bool goes_as_packets_beside(struct conn *conn, enum end end,
+				   const struct thing *thing)
+{
+	bool packets;
+
+	if (command(end, thing->add))
+		return false;
+	packets = speak(conn) == 0;
+	return !command(end, thing->del) && packets;
+}
+
+TEST_F(handover, not_past_a_queue)
+{
+	static const struct thing queues[] = {
+		{ "tc qdisc add dev %1$s root netem delay 1ms",
+		  "tc qdisc del dev %1$s root" },
+		{ "tc qdisc add dev %1$s root pfifo limit 100",
+		  "tc qdisc del dev %1$s root" },
+	};
+	unsigned int i;
+	int end;
+
+	for (i = 0; i < ARRAY_SIZE(queues); i++) {
+		for (end = END_A; end <= END_B; end++) {
+			EXPECT_TRUE(goes_as_packets_beside(&self->conn, end,
+							   &queues[i]));
+			EXPECT_HANDED(&self->conn);
+		}
+	}
+}
+
+static bool has_clsact(void)
+{
+	return !command(END_A, "tc qdisc add dev %1$s clsact 2>/dev/null && "
+			       "tc qdisc del dev %1$s clsact");
+}
+
+TEST_F(handover, not_past_a_program)
+{
+	static const struct thing programs[] = {
+		{ "tc qdisc add dev %1$s clsact && "
+		  "tc filter add dev %1$s ingress matchall action pass",
+		  "tc qdisc del dev %1$s clsact" },
+		{ "tc qdisc add dev %1$s clsact && "
+		  "tc filter add dev %1$s egress matchall action pass",
+		  "tc qdisc del dev %1$s clsact" },
+	};
+	unsigned int i;
+	int end;
+
+	ONLY_IF(has_clsact());
+	for (i = 0; i < ARRAY_SIZE(programs); i++) {
+		for (end = END_A; end <= END_B; end++) {
+			EXPECT_TRUE(goes_as_packets_beside(&self->conn, end,
+							   &programs[i]));
+			EXPECT_HANDED(&self->conn);
+		}
+	}
+}
+
+/* What is said while the wire is cut comes when it is mended. */
+TEST_F(handover, not_over_a_wire_that_is_cut)
+{
+	long long before;
+
+	EXPECT_HANDED(&self->conn);
+	ASSERT_EQ(0, command(END_A, "ip link set %1$s down"));
+	before = count_of("handovers");
+	EXPECT_EQ(5, SEND(self->conn.far, "there"));
+	EXPECT_EQ(0, events_now(self->conn.near, POLLIN));
+	EXPECT_EQ(before, count_of("handovers"));
+	ASSERT_EQ(0, command(END_A, "ip link set %1$s up"));
+	EXPECT_MESSAGE(self->conn.near, "there");
+	EXPECT_HANDED(&self->conn);
+}
+
+static long long received_by_a(void)
+{
+	long long n = -1, value;
+	char line[256], name[32];
+	FILE *file;
+
+	if (enter_end(END_A))
+		return -1;
+	file = fopen("/proc/net/dev", "r");
+	while (n < 0 && file && fgets(line, sizeof(line), file))
+		if (sscanf(line, " %31[^:]: %lld", name, &value) == 2 &&
+		    !strcmp(name, dev_of(END_A)))
+			n = value;
+	if (file)
+		fclose(file);
+	leave_end(END_A);
+	return n;
+}
+
+/* Whoever counts what a container gets counts this as well. */
+TEST_F(handover, the_device_counts_it)
+{
+	long long before;
+
+	if (can_hand_over()) {
+		ASSERT_TRUE(eventually(all_is_handed_over, &self->conn));
+	}
+	before = received_by_a();
+	ASSERT_LE(0, before);
+	EXPECT_HANDED(&self->conn);
+	EXPECT_LE(before + ROUNDS * 50, received_by_a());
+}
+
+TEST_F(handover, the_end)
+{
+	long long before;
+
+	EXPECT_HANDED(&self->conn);
+	before = count_of("handovers");
+	ASSERT_EQ(0, shutdown(self->conn.far, SHUT_WR));
+	EXPECT_EOF(self->conn.near);
+	if (can_hand_over()) {
+		EXPECT_EQ(before + 1, count_of("handovers"));
+	}
+	EXPECT_EQ(4, SEND(self->conn.near, "back"));
+	EXPECT_MESSAGE(self->conn.far, "back");
+	ASSERT_EQ(0, shutdown(self->conn.near, SHUT_WR));
+	EXPECT_EOF(self->conn.far);
+}
+
+/* --- a mixture --- */
+
+struct talk {
+	int fd;
+	size_t most;
+	uint64_t seed;
+	long bytes;
+	const atomic_bool *enough;	/* for who writes */
+};
+
+#define TALK_BYTES	3000000
+
+static size_t piece_of(struct prng *prng, size_t most)
+{
+	return 1 + prng_below(prng, prng_below(prng, 2) ? most : 100);
+}
+
+static bool all_has_arrived(void *arg)
+{
+	int unsent = -1;
+
+	return !ioctl(*(int *)arg, SIOCOUTQ, &unsent) && !unsent;
+}
+
+/* At times the peer has all: what comes then need not go as a packet. */
+static long talk(void *arg)
+{
+	struct talk *talk = arg;
+	struct prng prng = { .seed = talk->seed };
+	unsigned char *buf = malloc(talk->most);
+
+	while (talk->bytes < TALK_BYTES || !*talk->enough) {
+		size_t len = piece_of(&prng, talk->most);
+
+		pattern_fill(buf, len, talk->seed, talk->bytes);
+		if (send(talk->fd, buf, len, MSG_NOSIGNAL) != (ssize_t)len)
+			break;
+		talk->bytes += len;
+		if (!prng_below(&prng, 16) &&
+		    !eventually(all_has_arrived, &talk->fd))
+			break;
+	}
+	free(buf);
+	shutdown(talk->fd, SHUT_WR);
+	return talk->bytes;
+}
+
+static long hear(void *arg)
+{
+	struct talk *talk = arg;
+	struct prng prng = { .seed = ~talk->seed };
+	unsigned char *buf = malloc(talk->most);
+	ssize_t n;
+
+	do {
+		/* At times the writer runs ahead, at times it waits. */
+		size_t len = talk->most < 65536 ? talk->most :
+						  piece_of(&prng, talk->most);
+
+		n = recv_one(talk->fd, buf, len);
+		if (n <= 0 || pattern_check(buf, n, talk->seed, talk->bytes) != (size_t)n)
+			break;
+		talk->bytes += n;
+	} while (n);
+	free(buf);
+	return n ? -1 : talk->bytes;
+}
+
+/* What B has sent since, by hand and in all. */
+struct sent {
+	long long by_hand;
+	long long all;
+};
+
+static struct sent sent_since(const struct sent *before)
+{
+	return (struct sent){
+		.by_hand = count_of("handovers") - before->by_hand,
+		.all = count_of("out_packets") - before->all,
+	};
+}
+
+static bool went_both_ways(const struct sent *sent)
+{
+	return sent->by_hand < sent->all &&
+	       (sent->by_hand >= 10 || !can_hand_over());
+}
+
+/* Both ends write at once, and between two writes the road is another. */
+TEST_F_TIMEOUT(handover, and_packets_in_turn, 200)
+{
+	size_t most = variant->type == SOCK_STREAM ? 65536 : 20000;
+	struct sent before = sent_since(&(struct sent){ 0, 0 }), sent;
+	long long end = now_ms() + DEADLINE_MS;
+	atomic_bool enough = false;
+	struct talk out[2] = {
+		{ self->conn.near, most, 1, 0, &enough },
+		{ self->conn.far, most, 2, 0, &enough },
+	};
+	struct talk in[2] = {
+		{ self->conn.far, most, 1, 0, NULL },
+		{ self->conn.near, most, 2, 0, NULL },
+	};
+	struct task tasks[4];
+	int i, turn;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, task_start(&tasks[i], talk, &out[i]));
+		ASSERT_EQ(0, task_start(&tasks[2 + i], hear, &in[i]));
+	}
+	for (turn = 0; !task_join_within(&tasks[3], 5); turn++) {
+		set_handover(turn % 4 < 2 ? END_A : END_B, turn % 2 ? "1" : "0");
+		sent = sent_since(&before);
+		enough = went_both_ways(&sent) || now_ms() > end;
+	}
+	for (i = 0; i < 3; i++) {
+		EXPECT_TRUE(task_join(&tasks[i]));
+	}
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(tasks[i].result, tasks[2 + i].result);
+		EXPECT_LE(TALK_BYTES, tasks[i].result);
+	}
+	sent = sent_since(&before);
+	EXPECT_TRUE(went_both_ways(&sent)) {
+		TH_LOG("%lld of %lld by hand", sent.by_hand, sent.all);
+	}
+}
+
+TEST_HARNESS_MAIN
