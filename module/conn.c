@@ -5,6 +5,7 @@
  * unless said otherwise.
  */
 #include <linux/hrtimer.h>
+#include <linux/jhash.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <net/sock.h>
@@ -24,10 +25,32 @@
 /* Nobody answers OPEN for so long. */
 #define WEFT_OPEN_TIMEOUT_SEC	30
 
+/* Each packet of a flow looks for it: cheaper than by bytes. */
+static u32 hash_key(const void *data, u32 len, u32 seed)
+{
+	const struct weft_flow_key *key = data;
+
+	return jhash_3words(lower_32_bits(key->flow),
+			    upper_32_bits(key->flow) << 1 | key->ours,
+			    lower_32_bits(key->node) ^ upper_32_bits(key->node),
+			    seed);
+}
+
+static int differs(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct weft_flow_key *key = arg->key;
+	const struct weft_conn *conn = obj;
+
+	return conn->key.flow != key->flow || conn->key.node != key->node ||
+	       conn->key.ours != key->ours;
+}
+
 static const struct rhashtable_params flow_params = {
 	.head_offset = offsetof(struct weft_conn, hash),
 	.key_offset = offsetof(struct weft_conn, key),
 	.key_len = sizeof(struct weft_flow_key),
+	.hashfn = hash_key,
+	.obj_cmpfn = differs,
 	.automatic_shrinking = true,
 };
 

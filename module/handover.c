@@ -109,6 +109,12 @@ static bool hand_one(struct sock *sk, struct far_end *far, u64 now, u32 *todo)
 	return true;
 }
 
+static bool has_more(const struct sock *sk)
+{
+	return !skb_queue_empty(&sk->sk_write_queue) ||
+	       conn_of(sk)->engine.fin;
+}
+
 /*
  * @now: set to the time of it. Time does not go back for the peer's engine, which
  * may have been asked while we waited for it.
@@ -122,7 +128,7 @@ static u32 hand_all(struct sock *sk, struct far_end *far, u64 *now)
 	bh_lock_sock(far->sk);
 	*now = ktime_get_ns();
 	if (is_at_home(far))
-		while (hand_one(sk, far, *now, &todo))
+		while (hand_one(sk, far, *now, &todo) && has_more(sk))
 			;
 	bh_unlock_sock(far->sk);
 	if (todo) {

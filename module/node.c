@@ -3,6 +3,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/etherdevice.h>
+#include <linux/jhash.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <net/sch_generic.h>
@@ -43,8 +44,25 @@ static const struct rhashtable_params by_addr_params = {
 	.automatic_shrinking = true,
 };
 
+/* Each packet of a session looks for it: cheaper than by bytes. */
+static u32 hash_id(const void *key, u32 len, u32 seed)
+{
+	u64 id = *(const u64 *)key;
+
+	return jhash_2words(lower_32_bits(id), upper_32_bits(id), seed);
+}
+
+static int is_other_id(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct weft_node *node = obj;
+
+	return READ_ONCE(node->local_id) != *(const u64 *)arg->key;
+}
+
 static const struct rhashtable_params by_id_params = {
 	.key_len	= sizeof_field(struct weft_node, local_id),
+	.hashfn		= hash_id,
+	.obj_cmpfn	= is_other_id,
 	.key_offset	= offsetof(struct weft_node, local_id),
 	.head_offset	= offsetof(struct weft_node, by_id),
 	.automatic_shrinking = true,
