@@ -19,21 +19,42 @@
 
 /* Pages that were not used for so long are given back. */
 #define SPARE_IDLE_NS	NSEC_PER_SEC
+/* So many of the oldest are looked at for one that is free. */
+#define SPARE_LOOK	4
 
+static struct page **nth(struct weft_spare *spare, unsigned int n)
+{
+	return &spare->pages[(spare->first + n) % WEFT_SPARE_PAGES];
+}
+
+/* The @n-th oldest leaves; those before it keep their order. */
+static struct page *remove(struct sock *sk, struct weft_spare *spare,
+			   unsigned int n)
+{
+	struct page *page = *nth(spare, n);
+
+	for (; n; n--)
+		*nth(spare, n) = *nth(spare, n - 1);
+	spare->first = (spare->first + 1) % WEFT_SPARE_PAGES;
+	spare->nr--;
+	spare->charged -= page_size(page);
+	sk_mem_uncharge(sk, page_size(page));
+	return page;
+}
+
+/*
+ * What was written first is read first: the others need not be looked at. Where
+ * somebody does not read the oldest, all of them go for want of use.
+ */
 static struct page *take(struct sock *sk, struct weft_spare *spare)
 {
-	unsigned int i;
+	unsigned int n;
 
-	for (i = 0; i < spare->nr; i++) {
-		struct page *page = spare->pages[i];
-
-		if (page_ref_count(page) != 1)
-			continue;
-		spare->pages[i] = spare->pages[--spare->nr];
-		spare->used = true;
-		spare->charged -= page_size(page);
-		sk_mem_uncharge(sk, page_size(page));
-		return page;
+	for (n = 0; n < min_t(u32, spare->nr, SPARE_LOOK); n++) {
+		if (page_ref_count(*nth(spare, n)) == 1) {
+			spare->used = true;
+			return remove(sk, spare, n);
+		}
 	}
 	return NULL;
 }
@@ -67,7 +88,7 @@ static bool keep(struct sock *sk, struct weft_spare **at, struct page *page)
 		return false;
 	sk_mem_charge(sk, size);
 	spare->charged += size;
-	spare->pages[spare->nr++] = page;
+	*nth(spare, spare->nr++) = page;
 	return true;
 }
 
@@ -88,7 +109,7 @@ void weft_spare_drop(struct sock *sk, struct weft_spare **at)
 	if (!spare)
 		return;
 	while (spare->nr)
-		put_page(spare->pages[--spare->nr]);
+		put_page(*nth(spare, --spare->nr));
 	sk_mem_uncharge(sk, spare->charged);
 	kfree(spare);
 	*at = NULL;

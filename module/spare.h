@@ -8,15 +8,13 @@
 struct page;
 struct sock;
 
-/*
- * Pages that one connection keeps; of 32 KiB, where memory is not in pieces. What
- * the write queue grows to between two namespaces goes into them.
- */
+/* Pages that one connection keeps; of 32 KiB, where memory is not in pieces. */
 #define WEFT_SPARE_PAGES	120
 
 /**
  * struct weft_spare - what a connection's sender keeps, once it has filled a page
- * @pages: each with one reference
+ * @pages: a ring, the oldest first; each with one reference
+ * @first: index of the oldest
  * @nr: of them
  * @used: since @end was set
  * @charged: bytes of the socket's memory that they count for
@@ -26,6 +24,7 @@ struct sock;
  */
 struct weft_spare {
 	struct page	*pages[WEFT_SPARE_PAGES];
+	u8		first;
 	u8		nr;
 	bool		used;
 	u32		charged;
