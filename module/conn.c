@@ -41,7 +41,9 @@ static int differs(struct rhashtable_compare_arg *arg, const void *obj)
 	const struct weft_flow_key *key = arg->key;
 	const struct weft_conn *conn = obj;
 
-	return conn->key.flow != key->flow || conn->key.node != key->node ||
+	/* start_anew() changes it while others still look at it. */
+	return READ_ONCE(conn->key.flow) != key->flow ||
+	       READ_ONCE(conn->key.node) != key->node ||
 	       conn->key.ours != key->ours;
 }
 
@@ -789,8 +791,8 @@ static int start_anew(struct sock *sk)
 	if (IS_ERR(node))
 		return PTR_ERR(node);
 	unlink_conn(conn, WEFT_MARK_RESET);
-	conn->key.node = (unsigned long)node;
-	conn->key.flow = weft_node_new_flow(node);
+	WRITE_ONCE(conn->key.node, (unsigned long)node);
+	WRITE_ONCE(conn->key.flow, weft_node_new_flow(node));
 	conn->node = node;
 	err = link_conn(conn);
 	weft_node_put(old);

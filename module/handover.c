@@ -41,11 +41,16 @@ static bool find_far(const struct weft_conn *conn, struct far_end *far)
 	return true;
 }
 
-/* The spinlock is ours: may it be given anything at all? */
-static bool is_at_home(const struct far_end *far)
+/*
+ * The spinlock is ours: may it be given anything at all? It was found without:
+ * since then its flow may have begun anew, and be another's.
+ */
+static bool is_at_home(const struct weft_conn *conn, const struct far_end *far)
 {
 	return !sock_owned_by_user(far->sk) && conn_of(far->sk) == far->conn &&
-	       far->conn->node == far->node && far->conn->linked;
+	       far->conn->node == far->node && far->conn->linked &&
+	       far->conn->key.flow == conn->key.flow &&
+	       far->conn->key.ours != conn->key.ours;
 }
 
 /* Bytes for a socket that nobody reads go as a packet, which is answered. */
@@ -127,7 +132,7 @@ static u32 hand_all(struct sock *sk, struct far_end *far, u64 *now)
 
 	bh_lock_sock(far->sk);
 	*now = ktime_get_ns();
-	if (is_at_home(far))
+	if (is_at_home(conn_of(sk), far))
 		while (hand_one(sk, far, *now, &todo) && has_more(sk))
 			;
 	bh_unlock_sock(far->sk);
