@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What conn.c, outqueue.c, inqueue.c and handover.c share, and nobody else needs. Whoever
- * calls it owns the socket; what ends a connection may find one that is dead.
+ * What conn.c, outqueue.c, inqueue.c and handover.c share, and nobody else needs.
+ * Whoever calls it owns the socket; what ends a connection may find one that is
+ * dead.
  */
 #ifndef WEFT_CONN_IMPL_H
 #define WEFT_CONN_IMPL_H

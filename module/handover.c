@@ -78,9 +78,6 @@ static void count(const struct sock *sk, const struct far_end *far, u32 plen)
 	dev_sw_netstats_tx_add(far->dev, 1, ETH_HLEN + len);
 }
 
-/* No more than that, and there is nothing to send and no timer to set. */
-#define TOOK_BYTES	(WEFT_DO_STORE | WEFT_DO_DELIVER | WEFT_DO_ROOM)
-
 static u64 end_of(const struct weft_engine *from, const struct sk_buff *skb)
 {
 	return from->snd_nxt + (skb ? skb->len : 0);
@@ -109,7 +106,7 @@ static bool hand_one(struct sock *sk, struct far_end *far, u64 now, u32 *todo)
 	weft_conn_obey_payload(far->sk, skb, &pkt, &todo_far, now);
 	weft_engine_took(to);
 	*todo |= weft_engine_handed(from, &pkt, now);
-	if (todo_far & ~TOOK_BYTES || !weft_engine_is_idle(to))
+	if (todo_far & ~WEFT_DO_TOOK || !weft_engine_is_idle(to))
 		weft_conn_obey(far->sk, todo_far, now);
 	return true;
 }

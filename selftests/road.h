@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <linux/weft.h>
@@ -63,6 +64,17 @@ struct road {
 	int home;
 	struct in6_addr node[2];
 };
+
+/* Is the running kernel 6.@least or later? */
+static inline bool is_kernel_6(int least)
+{
+	int major = 0, minor = 0;
+	struct utsname name;
+
+	return !uname(&name) &&
+	       sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= least));
+}
 
 static inline int open_ns(const char *name)
 {

@@ -12,7 +12,6 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <stdatomic.h>
-#include <sys/utsname.h>
 
 #include "weft_test.h"
 #include "peer.h"
@@ -34,16 +33,6 @@ static int read_switch(enum end end)
 		fclose(file);
 	leave_end(end);
 	return on;
-}
-
-static bool is_new_kernel(void)
-{
-	int major = 0, minor = 0;
-	struct utsname name;
-
-	return !uname(&name) &&
-	       sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
-	       (major > 6 || (major == 6 && minor >= 7));
 }
 
 /* The kernel has what the module asks for: else it is off, and stays so. */
@@ -104,7 +93,7 @@ FIXTURE_SETUP(handover)
 		SKIP(return, "nobody else hands over");
 	ROAD_OR_SKIP();
 	is_known = read_switch(END_A) == 1;
-	if (is_new_kernel()) {
+	if (is_kernel_6(7)) {
 		ASSERT_TRUE(is_known);
 	}
 	ASSERT_EQ(0, conn_open(&self->conn, variant->type, false));

@@ -530,8 +530,10 @@ void weft_engine_sent(struct weft_engine *e, const struct weft_pkt *pkt,
  *	}
  *
  * with nothing in between that either engine is asked. What is sent before and
- * after goes as ever, and late packets of before do no harm.
+ * after goes as ever, and late packets of before do no harm. When no more than
+ * WEFT_DO_TOOK comes of it for an engine that is idle, no timer is to be set.
  */
+#define WEFT_DO_TOOK	(WEFT_DO_STORE | WEFT_DO_DELIVER | WEFT_DO_ROOM)
 
 /**
  * weft_engine_may_hand() - has the peer all that was sent, and is there more?

@@ -419,9 +419,6 @@ static u64 end_to_hand(struct sim *sim, const struct weft_engine *e)
 	return e->snd_nxt + 1 + below(sim, min_t(u64, left, 0xffff));
 }
 
-/* What the shell takes as a sign that there is nothing to do: handover.c. */
-#define TOOK_BYTES	(WEFT_DO_STORE | WEFT_DO_DELIVER | WEFT_DO_ROOM)
-
 /* Nothing is to be sent, nor is anything due before the timer, set to @at, fires. */
 static void expect_quiet(struct sim *sim, const struct weft_engine *e, u64 at)
 {
@@ -456,7 +453,7 @@ static u32 hand_over(struct sim *sim, unsigned int i)
 	expect(sim, pkt.plen || todo & WEFT_DO_EOF, "took no end by hand");
 	weft_engine_took(&to->e);
 	todo_from = weft_engine_handed(&from->e, &pkt, sim->now);
-	if (!(todo & ~TOOK_BYTES) && weft_engine_is_idle(&to->e))
+	if (!(todo & ~WEFT_DO_TOOK) && weft_engine_is_idle(&to->e))
 		expect_quiet(sim, &to->e, to_at);
 	if (todo_from == WEFT_DO_FREE && !from->e.fin &&
 	    weft_engine_is_idle(&from->e))
