@@ -19,6 +19,9 @@
 #include "proto/frag.h"
 #include "sock.h"
 
+/* Bytes of a datagram that fit into the head of an skb. */
+#define DGRAM_SMALL	128
+
 /*
  * Where a datagram goes, and whether the socket is connected to that. @found:
  * who got the last one there, when weft_port_version() was @found_at. @own_port:
@@ -355,15 +358,15 @@ static struct sock *find_receiver(struct sock *sk, const struct target *to)
 	return peer;
 }
 
-/* Before its receiver gets it; @paged: see struct weft_dgram_cb. */
+/* Before its receiver gets it; @ours: see struct weft_dgram_cb. */
 static void name_local(struct sock *sk, struct sock *peer,
-		       const struct target *to, struct sk_buff *skb, bool paged)
+		       const struct target *to, struct sk_buff *skb, bool ours)
 {
 	struct in6_addr from = local_name(sk, to);
 
 	name_sender(skb, &from, to->own_port);
 	skb->mark = to->control.mark;
-	weft_dgram_cb(skb)->paged = paged;
+	weft_dgram_cb(skb)->ours = ours;
 	weft_dgram_cb(skb)->sure = to->is_sure;
 	/* As netif_rx() would: for a control message, or for SIOCGSTAMP. */
 	if (READ_ONCE(peer->sk_flags) & SK_FLAGS_TIMESTAMP)
@@ -563,21 +566,33 @@ static int error_of(const struct target *to, enum weft_stat why)
 /* --- on one node --- */
 
 /*
- * A small one that stays on the node. The receiver alone is charged for it, and
- * without room there it goes at once. It is in pages, in an skb that the
- * receiver has read, or in a new one.
+ * A short one that stays on the node. The receiver alone is charged for it, and
+ * without room there it goes at once. It is in pages, or where it has room there
+ * in the head of the skb: one that the receiver has read, or a new one.
  */
 struct local {
 	struct sock		*sk;
 	const struct target	*to;
 	struct sk_buff		*spare;
-	struct weft_pieces	pieces;
+	size_t			len;
+	union {
+		u8			bytes[DGRAM_SMALL];
+		struct weft_pieces	pieces;
+	};
 };
+
+static bool is_small(const struct local *l)
+{
+	return l->len <= DGRAM_SMALL;
+}
 
 static void into_skb(struct local *l, struct sock *peer, struct sk_buff *skb)
 {
 	reset_headers(skb);
-	weft_pieces_into(&l->pieces, skb);
+	if (is_small(l))
+		skb_put_data(skb, l->bytes, l->len);
+	else
+		weft_pieces_into(&l->pieces, skb);
 	/* Until here its cb is that of pieces. */
 	name_local(l->sk, peer, l->to, skb, true);
 }
@@ -606,7 +621,7 @@ static int queue_filtered(struct local *l, struct sock *peer)
 }
 
 /* All under one hold of the lock; -EAGAIN when it takes a spare skb. RCU. */
-static int queue_dgram_pieces(struct local *l, struct sock *peer)
+static int queue_short(struct local *l, struct sock *peer)
 {
 	struct sk_buff_head *q = &peer->sk_receive_queue;
 	struct sk_buff *skb;
@@ -637,32 +652,43 @@ static int offer(struct local *l)
 	rcu_read_lock();
 	peer = find_receiver(l->sk, l->to);
 	if (peer)
-		err = queue_dgram_pieces(l, peer);
+		err = queue_short(l, peer);
 	else
 		nobody_is_there(l->sk, NULL);
 	rcu_read_unlock();
 	return err;
 }
 
-static int send_small(struct sock *sk, struct msghdr *msg, size_t len,
+static int fill_local(struct local *l, struct msghdr *msg)
+{
+	if (!is_small(l))
+		return weft_pieces_fill(l->sk, &l->pieces, &msg->msg_iter,
+					l->len, -1);
+	return copy_from_iter_full(l->bytes, l->len, &msg->msg_iter) ? 0 :
+								-EFAULT;
+}
+
+static int send_short(struct sock *sk, struct msghdr *msg, size_t len,
 		      const struct target *to)
 {
 	struct local l __uninitialized;
 	int err;
 
-	err = weft_pieces_fill(sk, &l.pieces, &msg->msg_iter, len, -1);
-	if (err)
-		return err;
 	l.sk = sk;
 	l.to = to;
 	l.spare = NULL;
+	l.len = len;
+	err = fill_local(&l, msg);
+	if (err)
+		return err;
 	err = offer(&l);
 	if (err == -EAGAIN) {
-		l.spare = alloc_skb(0, GFP_KERNEL);
+		l.spare = alloc_skb(DGRAM_SMALL, GFP_KERNEL);
 		err = l.spare ? offer(&l) : -ENOBUFS;
 	}
 	consume_skb(l.spare);
-	weft_pieces_drop(&l.pieces);
+	if (!is_small(&l))
+		weft_pieces_drop(&l.pieces);
 	return err;
 }
 
@@ -698,7 +724,7 @@ static int send_local(struct sock *sk, struct msghdr *msg, size_t len,
 	}
 	/* Whoever must not enter file systems would write into sk's own page. */
 	if (len <= PAGE_SIZE && sk->sk_allocation == GFP_KERNEL)
-		return send_small(sk, msg, len, to);
+		return send_short(sk, msg, len, to);
 	skb = make_local(sk, msg, len, &err);
 	if (!skb)
 		return err;
@@ -960,10 +986,12 @@ static struct sk_buff *wait_dgram(struct sock *sk, int flags, int *err)
 /* Is it as into_skb() made it, and nobody else's? */
 static bool is_reusable(const struct sk_buff *skb)
 {
-	return weft_dgram_cb((struct sk_buff *)skb)->paged &&
-	       refcount_read(&skb->users) == 1 && !skb_headlen(skb) &&
-	       !skb_pfmemalloc(skb) &&
-	       skb->truesize - skb->len == SKB_TRUESIZE(skb_end_offset(skb));
+	return weft_dgram_cb((struct sk_buff *)skb)->ours &&
+	       refcount_read(&skb->users) == 1 && !skb_cloned(skb) &&
+	       skb->data == skb->head &&
+	       (!skb_headlen(skb) || !skb->data_len) && !skb_pfmemalloc(skb) &&
+	       skb->truesize - skb->data_len ==
+		SKB_TRUESIZE(skb_end_offset(skb));
 }
 
 /* It was read; takes skb. The next reading gives it to the pool. */
@@ -980,11 +1008,23 @@ static void recycle(struct sock *sk, struct sk_buff *skb)
 	consume_skb(skb);
 }
 
+/* In the head of an skb of ours, and mostly within one page proper. */
+static int copy_small(const struct sk_buff *skb, struct msghdr *msg, u32 n)
+{
+	u32 off = offset_in_page(skb->data);
+
+	if (n > skb_headlen(skb) || off + n > PAGE_SIZE)
+		return skb_copy_datagram_msg(skb, 0, msg, n);
+	return weft_copy_page_to_iter(virt_to_page(skb->data), off, n,
+				      &msg->msg_iter) == n ? 0 : -EFAULT;
+}
+
 static int copy_dgram(struct sk_buff *skb, struct msghdr *msg, u32 n)
 {
-	if (weft_dgram_cb(skb)->paged && !skb_headlen(skb))
-		return weft_pieces_read(skb, 0, msg, n);
-	return skb_copy_datagram_msg(skb, 0, msg, n);
+	if (!weft_dgram_cb(skb)->ours)
+		return skb_copy_datagram_msg(skb, 0, msg, n);
+	return skb_headlen(skb) ? copy_small(skb, msg, n) :
+				  weft_pieces_read(skb, 0, msg, n);
 }
 
 int weft_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,

@@ -22,7 +22,7 @@
 #define POOL_ORDER		get_order(32768)
 #define POOL_PAGE_BYTES		(PAGE_SIZE << POOL_ORDER)
 #define POOL_PAGES		12
-#define POOL_SKBS		128
+#define POOL_SKBS		256
 /* Skbs that are read before there is a pool. */
 #define POOL_AFTER		4
 /* A pool that was not used in such a period is given back. */
@@ -51,7 +51,7 @@ struct weft_pool {
 	struct sock		*sk;
 	bool			used;
 	u8			nr_pages;
-	u8			nr_skbs;
+	u16			nr_skbs;
 	u32			charged;
 	struct page		*pages[POOL_PAGES];
 	struct sk_buff		*skbs;
@@ -285,9 +285,10 @@ void weft_pool_strip(struct sk_buff *skb)
 
 	while (shinfo->nr_frags)
 		put_page(skb_frag_page(&shinfo->frags[--shinfo->nr_frags]));
-	skb->truesize -= skb->len;
+	skb->truesize -= skb->data_len;
 	skb->len = 0;
 	skb->data_len = 0;
+	skb_reset_tail_pointer(skb);
 }
 
 void weft_pool_keep(struct sock *sk, struct sk_buff_head *done)
@@ -302,7 +303,7 @@ void weft_pool_keep(struct sock *sk, struct sk_buff_head *done)
 	skb_queue_walk_safe(done, skb, next) {
 		keep_pages(pool, skb);
 		if (pool->nr_skbs < POOL_SKBS &&
-		    may_charge(pool, skb->truesize - skb->len)) {
+		    may_charge(pool, skb->truesize - skb->data_len)) {
 			__skb_unlink(skb, done);
 			weft_pool_strip(skb);
 			keep_skb(pool, skb);

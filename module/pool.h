@@ -38,7 +38,7 @@ bool weft_pool_keep_one(struct sock *sk, struct sk_buff *skb);
 /** weft_pool_skb() - an empty skb of @sk's pool, or NULL; queue lock held */
 struct sk_buff *weft_pool_skb(struct sock *sk);
 
-/** weft_pool_strip() - an skb of pages alone becomes as alloc_skb() made it */
+/** weft_pool_strip() - an skb whose data begins where its head does loses its bytes */
 void weft_pool_strip(struct sk_buff *skb);
 
 /** weft_pool_page() - a page of @sk's pool with its reference, or NULL */

@@ -257,7 +257,7 @@ struct weft_cb {
 struct weft_dgram_cb {
 	struct in6_addr	from;
 	u16		port;
-	bool		paged;		/* of this node, in pages of ours alone */
+	bool		ours;		/* of this node: all in pages or in the head */
 	bool		sure;		/* of a pair: there was room for it */
 };
 

@@ -72,14 +72,15 @@ static bool recv_next(int fd, unsigned char *buf, size_t len, uint64_t seed)
 	       pattern_is(buf, len, seed);
 }
 
-/* Sizes around those of pages and frags. */
+/* Sizes around those of heads, pages and frags. */
 static size_t size_of(unsigned int i)
 {
 	static const size_t sizes[] = {
-		1, 31, 64, 4092, 4096, 4100, 32764, 32768, 32772, CHUNK,
+		1, 31, 64, 4092, 128, 4096, 129, 4100, 32764, 127, 32768, 32772,
+		CHUNK,
 	};
 
-	return sizes[i % 10];
+	return sizes[i % 13];
 }
 
 TEST_F(pair, what_was_read_is_used_again_and_nothing_shows)
