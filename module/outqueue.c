@@ -448,14 +448,16 @@ int weft_conn_queue_small(struct sock *sk, struct iov_iter *from, size_t len,
 }
 
 /*
- * The write queue holds what is under way eight times, unless the program chose
- * its size. A byte stays in it until all before it have arrived, and one that is
- * lost thrice takes four round trips to do so; memory is up to twice the bytes;
- * and a writer is woken when half of it is free.
+ * The write queue holds eight times the @flight that an acknowledgment has found
+ * under way, unless the program chose its size. A byte stays in it until all
+ * before it have arrived, and one that is lost thrice takes four round trips to
+ * do so; memory is up to twice the bytes; and a writer is woken when half of it is
+ * free. cwnd is more than is ever under way where the peer's window is less.
  */
-static void grow_sndbuf(struct sock *sk)
+static void grow_sndbuf(struct sock *sk, u64 flight)
 {
-	u64 want = 8ULL * conn_of(sk)->engine.cc.cwnd + WEFT_WINDOW_SPARE;
+	u64 want = 8 * min_t(u64, flight, conn_of(sk)->engine.cc.cwnd) +
+		   WEFT_WINDOW_SPARE;
 	int most = READ_ONCE(weft_sock_net(sk)->limits.wmem);
 
 	if (want <= sk->sk_sndbuf || sk->sk_sndbuf >= most ||
@@ -486,15 +488,16 @@ void weft_outqueue_take(struct sock *sk, struct sk_buff *skb)
 /* Bytes below snd_una are at the peer. */
 void weft_outqueue_free_acked(struct sock *sk)
 {
-	struct weft_conn *conn = conn_of(sk);
-	struct sk_buff *skb;
+	struct weft_engine *e = &conn_of(sk)->engine;
+	struct sk_buff *skb = skb_peek(&sk->sk_write_queue);
 
-	while ((skb = skb_peek(&sk->sk_write_queue)) &&
-	       weft_cb(skb)->offset + skb->len <= conn->engine.snd_una) {
+	if (skb)
+		grow_sndbuf(sk, e->snd_nxt - weft_cb(skb)->offset);
+	while (skb && weft_cb(skb)->offset + skb->len <= e->snd_una) {
 		weft_outqueue_take(sk, skb);
 		consume_skb(skb);
+		skb = skb_peek(&sk->sk_write_queue);
 	}
-	grow_sndbuf(sk);
 	smp_mb();	/* room is made, then SOCK_NOSPACE is looked at */
 	if (weft_sock_is_writable(sk))
 		sk->sk_write_space(sk);
