@@ -144,6 +144,8 @@ static void init_engine(struct sock *sk, struct weft_conn *conn)
 		.open_timeout_ns = in_ns(WEFT_OPEN_TIMEOUT_SEC),
 	};
 
+	if (sk->sk_type == SOCK_SEQPACKET)
+		params.whole = params.max_message + WEFT_RECORD_BYTES;
 	if (user_ms)
 		params.open_timeout_ns = user_ms * (u64)NSEC_PER_MSEC;
 	params.mss = weft_node_mss(conn->node, &params.super_max);

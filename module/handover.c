@@ -132,6 +132,9 @@ static u32 hand_all(struct sock *sk, struct far_end *far, u64 *now)
 	if (is_at_home(conn_of(sk), far))
 		while (hand_one(sk, far, *now, &todo) && has_more(sk))
 			;
+	/* Room that the peer would have told of, had it answered. */
+	if (todo)
+		weft_engine_look(&conn_of(sk)->engine, &far->conn->engine);
 	bh_unlock_sock(far->sk);
 	if (todo) {
 		weft_node_heard(conn_of(sk)->node, true);

@@ -162,6 +162,45 @@ TEST_F(conn, PEEK_of_less_than_RCVLOWAT_ends_with_the_stream)
 	EXPECT_EQ(4, task.result);
 }
 
+static long send_half_a_mib(void *arg)
+{
+	static const char zeros[512 << 10];
+
+	return send(*(int *)arg, zeros, sizeof(zeros), MSG_NOSIGNAL);
+}
+
+static long peek_all(void *arg)
+{
+	static char got[60000];
+
+	return recv(*(int *)arg, got, sizeof(got), MSG_PEEK | MSG_WAITALL);
+}
+
+/*
+ * A reader that has read a part of what came, and then looks without reading: what
+ * it waits for comes, although it reads nothing. With TCP's buffers it may not.
+ */
+TEST_F(conn, PEEK_and_WAITALL_of_what_has_not_come)
+{
+	struct task writer, reader;
+	static char got[50000];
+	int round;
+
+	ONLY_IF(variant->type == SOCK_STREAM && !road()->oracle);
+	ASSERT_EQ(0, task_start(&writer, send_half_a_mib, &self->near));
+	for (round = 0; round < 9; round++) {
+		ASSERT_EQ(sizeof(got), recv_exactly(self->far, got,
+						    sizeof(got)));
+		ASSERT_EQ(0, task_start(&reader, peek_all, &self->far));
+		ASSERT_TRUE(task_join(&reader));
+		EXPECT_EQ(60000, reader.result);
+	}
+	ASSERT_EQ(60000, recv_exactly(self->far, got, sizeof(got)) +
+			 recv_exactly(self->far, got, 10000));
+	ASSERT_TRUE(task_join(&writer));
+	EXPECT_EQ(512 << 10, writer.result);
+}
+
 struct trickle {
 	int fd;
 	atomic_bool over;

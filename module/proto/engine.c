@@ -131,6 +131,7 @@ void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max)
 	if (!news && super_max == e->path_super)
 		return;
 	e->path_super = super_max;
+	e->rcv_super = 0;
 	use_mss(e);
 }
 
@@ -453,19 +454,37 @@ static u32 take_eof(struct weft_engine *e, u64 now)
 }
 
 /*
- * Growth of the window that is worth telling (RFC 9293 section 3.8.6.2.2): what
- * is not told never keeps the largest message from coming whole, which its
- * reader waits for.
+ * The limit that may be announced. Whoever sends super-packets is told of whole
+ * ones where that leaves little untold: it sends what it is told of, and the rest
+ * would be a packet.
+ */
+static u64 limit_to_tell(const struct weft_engine *e)
+{
+	u32 growth = e->rcv_room - e->rcv_limit, rest;
+
+	if (e->tell_all || e->params.whole || !e->rcv_super ||
+	    growth < e->rcv_super)
+		return e->rcv_room;
+	rest = growth % e->rcv_super;
+	return e->rcv_room - (rest < e->rcv_super / 2 ? rest : 0);
+}
+
+/*
+ * Growth of the window that is worth telling (RFC 9293 section 3.8.6.2.2). What
+ * is not told, and what the peer's own avoidance of silly windows holds back of
+ * what is, never keeps from a reader what it may wait for: half of the window, or
+ * the largest message.
  */
 static bool is_worth_telling(const struct weft_engine *e)
 {
-	u32 whole = e->params.max_message + WEFT_RECORD_BYTES;
-	u32 worth = min(2 * e->params.mss, e->window.bytes / 2);
+	u32 two = ACK_SEGMENTS * e->params.mss;
+	u32 half = e->window.bytes / 2;
+	u32 worth = min(max(two, e->rcv_super), half - min(two, half / 2));
 	u64 growth = e->rcv_room - e->rcv_limit;
 
-	if (e->window.bytes > whole)
-		worth = min(worth, e->window.bytes - whole);
-	return growth && growth >= worth;
+	if (e->params.whole && e->window.bytes > e->params.whole)
+		worth = min(worth, e->window.bytes - e->params.whole);
+	return growth && (growth >= worth || e->tell_all);
 }
 
 /*
@@ -479,6 +498,11 @@ static bool is_worth_a_packet(const struct weft_engine *e)
 	       2 * (e->rcv_limit - e->rcv_nxt) <= e->rcv_room - e->rcv_nxt;
 }
 
+static bool is_super(const struct weft_engine *e, const struct weft_pkt *pkt)
+{
+	return pkt->segment && pkt->plen > ACK_SEGMENTS * e->params.mss;
+}
+
 /*
  * A packet of many segments has not been on a link, and its reader is near: what
  * comes from it on is acknowledged when that has read, in one packet that tells
@@ -489,8 +513,8 @@ static bool is_for_reader(const struct weft_engine *e,
 {
 	if (e->nr_ranges || e->rcv_unacked > e->window.bytes / 2)
 		return false;
-	return e->ack_read || (e->rcv_unacked == pkt->plen && pkt->segment &&
-			       pkt->plen > ACK_SEGMENTS * e->params.mss);
+	return e->ack_read ||
+	       (e->rcv_unacked == pkt->plen && is_super(e, pkt));
 }
 
 static void hold_for_reader(struct weft_engine *e, u64 now)
@@ -509,6 +533,8 @@ static void delay_ack(struct weft_engine *e, const struct weft_pkt *pkt,
 	/* The peer's segments may be smaller than ours. */
 	e->rcv_segment = clamp_t(u32, pkt->plen, e->rcv_segment, mss);
 	e->rcv_unacked += pkt->plen;
+	if (is_super(e, pkt))
+		e->rcv_super = max_t(u32, e->rcv_super, pkt->plen);
 	if (is_worth_a_packet(e))
 		e->ack_now = true;
 	else if (is_for_reader(e, pkt))
@@ -650,9 +676,11 @@ static u32 on_ack(struct weft_engine *e, const struct input *in)
 	return hear(e, in);
 }
 
+/* The peer may have come to the end of what it was told of. */
 static u32 on_probe(struct weft_engine *e, const struct input *in)
 {
 	e->ack_now = true;
+	e->tell_all = true;
 	return hear(e, in);
 }
 
@@ -728,9 +756,17 @@ void weft_engine_await(struct weft_engine *e)
 	e->awaited = true;
 }
 
+/* Bytes that came and were not read, when it last read. */
+static bool has_unread(const struct weft_engine *e)
+{
+	return e->rcv_nxt + e->window.bytes > e->rcv_room;
+}
+
 bool weft_engine_hurry(struct weft_engine *e)
 {
-	if (!e->opened_held && !e->ack_read)
+	/* Who waits for more than there is may wait for more than was told. */
+	e->tell_all = has_unread(e) && e->rcv_room > e->rcv_limit;
+	if (!e->opened_held && !e->ack_read && !e->tell_all)
 		return false;
 	e->opened_held = false;
 	e->ack_now = true;
@@ -779,7 +815,9 @@ void weft_engine_read(struct weft_engine *e, u64 offset, u64 now)
 {
 	weft_window_read(&e->window, offset, e->rtt.srtt_ns, now);
 	weft_engine_admit(e, offset + e->window.bytes);
-	weft_engine_ack_held(e);
+	/* Of what is read in parts the last tells. */
+	if (offset >= e->rcv_nxt || is_worth_telling(e))
+		weft_engine_ack_held(e);
 }
 
 void weft_engine_kick(struct weft_engine *e, u64 now)
@@ -804,7 +842,7 @@ void weft_engine_kick(struct weft_engine *e, u64 now)
 static u32 announce(struct weft_engine *e, u64 ack)
 {
 	if (is_worth_telling(e))
-		e->rcv_limit = e->rcv_room;
+		e->rcv_limit = limit_to_tell(e);
 	return e->rcv_limit > ack ?
 	       min_t(u64, e->rcv_limit - ack, (u32)~0U) : 0;
 }
@@ -1152,6 +1190,7 @@ static void ack_left(struct weft_engine *e, u8 kind)
 	e->ack_ns = WEFT_NEVER;
 	e->opened_held = false;
 	e->ack_read = false;
+	e->tell_all = false;
 	e->rcv_unacked = 0;
 	/* Only an ACK can tell of bytes out of order. */
 	if (kind == WEFT_ACK || !e->nr_ranges)

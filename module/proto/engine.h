@@ -125,6 +125,8 @@ struct weft_sample {
  * @rcv_window: bytes the reader takes at first
  * @rcv_window_max: and at most, when the flow needs them; 0 for no more
  * @max_message: largest message we take, announced in OPEN and OPENED
+ * @whole: what the reader may have to have in one piece, bytes; 0 for a stream,
+ *	whose readers seldom wait for more than half of the window (SO_RCVLOWAT)
  * @cc: algorithm of congestion control, NULL for the default
  * @user_timeout_ns: give up when the peer acknowledges nothing for so long
  * @open_timeout_ns: give up an OPEN after so long
@@ -135,6 +137,7 @@ struct weft_params {
 	u32	rcv_window;
 	u32	rcv_window_max;
 	u32	max_message;
+	u32	whole;
 	const struct weft_cc_ops *cc;
 	u64	user_timeout_ns;
 	u64	open_timeout_ns;
@@ -184,6 +187,7 @@ struct weft_params {
  * @ack_now: an acknowledgment is to be sent
  * @opened_held: and that of OPENED is, but later
  * @ack_read: and one is when the reader has read, or at @ack_ns
+ * @tell_all: the next packet tells of all the room there is
  * @tail_due: the tail-loss probe is to be sent
  * @tail_used: it was sent, and nothing was acked since
  * @probe_due: the window probe is to be sent
@@ -232,6 +236,7 @@ struct weft_params {
  * @rcv_room: bytes below it the reader takes; announced in steps
  * @rcv_unacked: bytes received since an acknowledgment was sent
  * @rcv_segment: largest payload received, up to @mss
+ * @rcv_super: largest received in a packet of many segments, 0 before any
  * @last_range: index of the range that was last added to
  * @ack_turn: acknowledgments with ranges sent
  * @echo_time: time in the latest packet, 0 before any
@@ -280,6 +285,7 @@ struct weft_engine {
 	bool	ack_now;
 	bool	opened_held;
 	bool	ack_read;
+	bool	tell_all;
 	bool	tail_due;
 	bool	tail_used;
 	bool	probe_due;
@@ -326,6 +332,7 @@ struct weft_engine {
 	u64	rcv_room;
 	u64	rcv_unacked;
 	u32	rcv_segment;
+	u32	rcv_super;
 	unsigned int last_range;
 	u32	ack_turn;
 	u32	echo_time;
@@ -412,7 +419,8 @@ void weft_engine_ack_held(struct weft_engine *e);
  * weft_engine_hurry() - the program waits for the peer
  *
  * Of OPENED the peer is to hear with the first bytes; none are coming now. What
- * came has been read as far as it can be.
+ * came has been read as far as it can be; and where some of it has not, the peer
+ * hears of all the room there is.
  *
  * Return: true when an acknowledgment is to be sent for that reason.
  */
@@ -428,8 +436,8 @@ u32 weft_engine_abort(struct weft_engine *e, int error);
  * weft_engine_admit() - the reader takes bytes below @limit
  *
  * The announced window grows in steps that are worth a packet (silly-window
- * avoidance, RFC 9293 section 3.8.6.2.2): it is an update of its own only when
- * it grew by two segments or by half of the receive window.
+ * avoidance, RFC 9293 section 3.8.6.2.2): two segments, or the largest packet of
+ * more that came uncut; less where the window is small.
  */
 void weft_engine_admit(struct weft_engine *e, u64 limit);
 

@@ -542,11 +542,11 @@ static void engine_input__a_super_packet_waits_for_the_reader(struct kunit *test
 
 	hear_super(bed, 0);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
-	weft_engine_read(&bed->e, 1, bed->now);
+	weft_engine_read(&bed->e, 3 * mss - 1, bed->now);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	weft_engine_read(&bed->e, 3 * mss, bed->now);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
 	KUNIT_EXPECT_EQ(test, bed->pkt.ack, 3 * mss);
-	weft_engine_read(&bed->e, 2, bed->now);
-	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
 
 	/* A reader that has better things to do is not awaited for long. */
 	hear_super(bed, 3 * mss);
@@ -720,6 +720,87 @@ static void engine_admit__is_told_when_worth_a_packet(struct kunit *test)
 	weft_engine_admit(&bed->e, BED_WINDOW);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
 	KUNIT_EXPECT_EQ(test, bed->e.rcv_limit, BED_WINDOW + 10000);
+}
+
+/* Reads 20,000 bytes of @unread, and then the rest. */
+static void read_in_parts(struct bed *bed, u32 unread)
+{
+	bed_drain(bed);
+	weft_engine_admit(&bed->e, BED_WINDOW + 20000);
+	bed->in.kind = bed_next(bed);
+	weft_engine_admit(&bed->e, BED_WINDOW + unread);
+}
+
+/*
+ * Whoever sends many segments in one packet is told of room for as many, and not
+ * of a little more, or else sends what there is room for, in smaller packets.
+ */
+static void engine_admit__a_super_packet_is_made_room_for(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_hear(bed, .kind = WEFT_DATA, .plen = 30000, .segment = BED_MSS);
+	bed_hear(bed, .kind = WEFT_DATA, .offset = 30000, .plen = 20000,
+		 .segment = BED_MSS);
+	read_in_parts(bed, 40000);
+	KUNIT_EXPECT_EQ(test, bed->in.kind, BED_NONE);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 30000 - 50000);
+	/* But of half of one more. */
+	bed_hear(bed, .kind = WEFT_DATA, .offset = 50000, .plen = 30000,
+		 .segment = BED_MSS);
+	bed_drain(bed);
+	weft_engine_admit(&bed->e, BED_WINDOW + 30000 + 45000);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 75000 - 80000);
+}
+
+/* As SO_RCVLOWAT may need half of the window, and the peer keeps back a segment. */
+static void engine_admit__nearly_half_of_the_window_is_told(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u32 super = BED_WINDOW - BED_WINDOW % BED_MSS;
+	u32 worth = BED_WINDOW / 2 - 2 * BED_MSS;
+
+	bed_hear(bed, .kind = WEFT_DATA, .plen = super, .segment = BED_MSS);
+	bed_drain(bed);
+	weft_engine_admit(&bed->e, BED_WINDOW + worth - 1);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	weft_engine_admit(&bed->e, BED_WINDOW + worth);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + worth - super);
+}
+
+/* Whoever waits for more than was told, at either end, is told of all. */
+static void engine_hurry__all_the_room_is_told(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_hear(bed, .kind = WEFT_DATA, .plen = 60000, .segment = BED_MSS);
+	bed_drain(bed);
+	weft_engine_read(&bed->e, 10000, bed->now);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	KUNIT_EXPECT_TRUE(test, weft_engine_hurry(&bed->e));
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 10000 - 60000);
+	KUNIT_EXPECT_FALSE(test, weft_engine_hurry(&bed->e));
+
+	weft_engine_read(&bed->e, 10001, bed->now);
+	bed_hear(bed, .kind = WEFT_PROBE);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 10001 - 60000);
+}
+
+/* The reader of messages may not get far enough with less. */
+static void engine_admit__a_message_is_made_room_for(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed->e.params.whole = BED_WINDOW - 4096;
+	bed_hear(bed, .kind = WEFT_DATA, .plen = 50000, .segment = BED_MSS);
+	read_in_parts(bed, 50000);
+	KUNIT_EXPECT_EQ(test, bed->in.kind, WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 20000 - 50000);
 }
 
 static void engine_input__a_gap_presses_the_window(struct kunit *test)
@@ -1701,6 +1782,10 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_sent__leaves_it_idle),
 	KUNIT_CASE(engine_input__probe_is_answered_at_once),
 	KUNIT_CASE(engine_admit__is_told_when_worth_a_packet),
+	KUNIT_CASE(engine_admit__a_super_packet_is_made_room_for),
+	KUNIT_CASE(engine_admit__nearly_half_of_the_window_is_told),
+	KUNIT_CASE(engine_hurry__all_the_room_is_told),
+	KUNIT_CASE(engine_admit__a_message_is_made_room_for),
 	KUNIT_CASE(engine_input__a_gap_presses_the_window),
 	KUNIT_CASE(engine_input__a_slow_reader_presses_nothing),
 	KUNIT_CASE(engine_admit__a_wide_window_can_wait),

@@ -168,15 +168,19 @@ static void send_packet(struct sim *sim, unsigned int from,
 	pkt->flags |= from ? 0 : WEFT_F_OPENER;
 	frame->len = weft_packet_build(pkt, frame->data);
 	frame->plen = pkt->plen;
+	frame->segment = 0;
 	if (pkt->kind == WEFT_ACK) {
 		expect(sim, pkt->plen == pkt->nr_ranges * 8, "plen of ACK");
 		weft_packet_put_ranges(pkt, frame->data + frame->len);
 		end->acks++;
 	}
-	if (pkt->kind == WEFT_DATA && pkt->plen > mss && !sim->p.link.whole)
+	if (pkt->kind == WEFT_DATA && pkt->plen > mss && !sim->p.link.whole) {
 		transmit_segments(sim, from, frame, mss);
-	else
-		transmit(sim, from, frame);
+		return;
+	}
+	if (pkt->plen > mss)
+		frame->segment = mss;
+	transmit(sim, from, frame);
 }
 
 /* The shell's part: memory. */
@@ -213,13 +217,16 @@ static void begin(struct sim *sim, unsigned int i, u64 flow)
 	struct weft_params params = {
 		.mss = sim->p.mss,
 		.super_max = sim->p.super_max,
-		.rcv_window = sim->p.side[i].buffer,
+		.rcv_window = sim->p.side[i].window ?:
+			      sim->p.side[i].buffer,
 		.max_message = max_message(&sim->p.side[i]),
 		.user_timeout_ns = sim->p.limit_ns,
 		.open_timeout_ns = 120 * SIM_SEC,
 	};
 	struct sim_end *end = &sim->end[i];
 
+	if (sim->p.side[i].messages)
+		params.whole = params.max_message + WEFT_RECORD_BYTES;
 	weft_engine_init(&end->e, &params);
 	weft_engine_set_keep(&end->e, &sim->p.side[i].keep,
 			     sim->p.limit_ns);
@@ -323,10 +330,19 @@ static void read_bytes(struct sim *sim, unsigned int i)
 		end->stopped = true;
 		end->read_next = sim->now + side->stop_ns;
 	}
+	if (until - end->read < side->need && !end->eof) {
+		if (side->sleeps)
+			weft_engine_hurry(&end->e);
+		return;
+	}
+	if (side->chunk)
+		until = min(until, end->read + side->chunk);
 	if (until == end->read)
 		return;
 	end->read = until;
-	weft_engine_admit(&end->e, end->read + side->buffer);
+	weft_engine_read(&end->e, end->read, sim->now);
+	if (side->read_ns)
+		end->read_next = sim->now + side->read_ns;
 }
 
 static void write_bytes(struct sim *sim, unsigned int i)
@@ -543,6 +559,7 @@ static void arrive(struct sim *sim, const struct sim_frame *frame)
 	expect(sim, weft_packet_parse(&pkt, frame->data, WEFT_HLEN_MAX,
 				      frame->len + frame->plen) ==
 	       WEFT_PARSE_OK, "a packet of ours does not parse");
+	pkt.segment = frame->segment;
 	if (!end->live || pkt.flow != end->flow) {
 		handle_stray(sim, frame->to, &pkt);
 		return;

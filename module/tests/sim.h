@@ -67,9 +67,14 @@ struct sim_link {
  * @bytes: to write
  * @piece: bytes a write, 0 for as many as fit
  * @write_gap_ns: between two writes
- * @buffer: receive buffer, and limit of unsent bytes
+ * @buffer: receive buffer, and limit of unsent bytes, a power of 2
+ * @window: receive window, 0 for the buffer
  * @stop_at: stops reading when so many bytes are read, if @stop_ns
  * @stop_ns: for so long
+ * @chunk: it reads at most so much at once, 0 for all there is
+ * @read_ns: and that takes so long
+ * @need: it reads nothing unless so much is there, or the end, as with SO_RCVLOWAT
+ * @sleeps: it waits for that in a call of recv(), and not in poll()
  * @messages: it reads such, with their records and up to a 0, as are whole, and
  *	then whatever there is; the buffer takes the largest that may be, and 4,096
  *	bytes more; NULL for none
@@ -87,9 +92,14 @@ struct sim_side {
 	u32	piece;
 	u64	write_gap_ns;
 	u32	buffer;
+	u32	window;
 	u64	stop_at;
 	u64	stop_ns;
+	u32	chunk;
+	u32	read_ns;
 	const u32 *messages;
+	u32	need;
+	bool	sleeps;
 	bool	early;
 	u64	drop;
 	u8	drop_kind;
@@ -134,6 +144,7 @@ struct sim_frame {
 	u8	data[WEFT_HLEN_MAX + WEFT_RANGES_MAX * 8] __aligned(8);
 	u16	len;
 	u16	plen;
+	u16	segment;
 	u8	to;
 };
 

@@ -226,6 +226,75 @@ static void sim__window_update_lost(struct kunit *test)
 	}
 }
 
+/*
+ * Readers of super-packets that nobody cut: whatever they read at a time, and if
+ * they wait for half of the window, or, in recv(), for nearly all of it, it comes
+ * without a timer.
+ */
+static void sim__readers_of_super_packets(struct kunit *test)
+{
+	static const u32 msses[] = { MSS, 8936 };
+	static const u32 windows[] = { 69632, 110592, 135168, 266240 };
+	static const u32 chunks[] = { 4096, 16384, 65536, 50000, 0 };
+	struct sim *sim = sim_alloc(test);
+	unsigned int m, w, c, n;
+
+	for (m = 0; m < ARRAY_SIZE(msses); m++)
+	for (w = 0; w < ARRAY_SIZE(windows); w++)
+	for (c = 0; c < ARRAY_SIZE(chunks); c++)
+	for (n = 0; n < 3; n++) {
+		const u32 needs[] = { 0, windows[w] / 2,
+				      windows[w] - 2 * msses[m] };
+		struct sim_params p = {
+			RUN(60), .link = { .delay_ns = 20000, .whole = true },
+			.side = { { .bytes = MIB, .buffer = 2 * BUFFER },
+				  { .buffer = 2 * BUFFER,
+				    .window = windows[w], .chunk = chunks[c],
+				    .read_ns = 10000, .need = needs[n],
+				    .sleeps = n == 2 } },
+		};
+
+		p.mss = msses[m];
+		p.super_max = WEFT_SUPER_MAX / p.mss * p.mss;
+		run_clean(test, sim, &p, "a reader of super-packets");
+		KUNIT_EXPECT_TRUE_MSG(test, sim->now - 4294 * SIM_SEC <
+				      150 * SIM_MS,
+				    "mss %u, window %u, reads of %u, needs %u",
+				    p.mss, windows[w], chunks[c], needs[n]);
+	}
+}
+
+/* Packets are as large as they may be, and few are for acknowledgments. */
+static void sim__super_packets_stay_large(struct kunit *test)
+{
+	static const u32 windows[] = { 69632, 110592, 135168, 266240 };
+	static const u32 chunks[] = { 4096, 16384, 65536 };
+	struct sim *sim = sim_alloc(test);
+	unsigned int w, c;
+
+	for (w = 0; w < ARRAY_SIZE(windows); w++)
+	for (c = 0; c < ARRAY_SIZE(chunks); c++) {
+		struct sim_params p = {
+			RUN(60), .link = { .delay_ns = 20000, .whole = true },
+			.side = { { .bytes = 4 * MIB, .buffer = 2 * BUFFER },
+				  { .buffer = 2 * BUFFER,
+				    .window = windows[w], .chunk = chunks[c],
+				    .read_ns = 10000 } },
+		};
+
+		p.super_max = WEFT_SUPER_MAX / p.mss * p.mss;
+		run_clean(test, sim, &p, "super-packets");
+		KUNIT_EXPECT_TRUE_MSG(test,
+				      sim->end[0].frames < 4 * MIB / 30000,
+				    "window %u, reads of %u", windows[w],
+				    chunks[c]);
+		KUNIT_EXPECT_TRUE_MSG(test,
+				      sim->end[1].acks < 4 * MIB / 20000,
+				    "window %u, reads of %u", windows[w],
+				    chunks[c]);
+	}
+}
+
 #define KEEP	.keep = { .idle_ns = 10 * SIM_SEC, .interval_ns = 2 * SIM_SEC, \
 			  .count = 5 }
 
@@ -387,31 +456,31 @@ static u64 most(u64 *state, u32 limit)
 }
 
 /* A link and two programs out of a seed. */
-static struct sim_params draw(u64 seed)
+static void draw(struct sim_params *p, u64 seed)
 {
 	static const u32 sizes[] = { 300, 1436, 8936 };
 	u64 r = seed * 0x9e3779b97f4a7c15ULL;
-	struct sim_params p = { .seed = seed, .limit_ns = 1200 * SIM_SEC };
 	unsigned int i;
 
-	p.mss = sizes[most(&r, 2)];
-	p.super_max = p.mss * (1 + most(&r, 60000 / p.mss - 1));
-	p.flows = 1 + most(&r, 2);
-	p.cut = most(&r, 3) ? 0 : most(&r, 10 * PERCENT);
-	p.link.delay_ns = most(&r, 30 * SIM_MS);
-	p.link.jitter_ns = most(&r, 1) ? 0 : most(&r, 10 * SIM_MS);
-	p.link.ns_per_byte = most(&r, 1) ? 0 : most(&r, 1000);
-	p.link.queue = most(&r, 1) ? 0 : 20000 + most(&r, 200000);
-	p.link.loss = most(&r, 2) ? most(&r, 3 * PERCENT) :
+	*p = (struct sim_params){ .seed = seed, .limit_ns = 1200 * SIM_SEC };
+	p->mss = sizes[most(&r, 2)];
+	p->super_max = p->mss * (1 + most(&r, 60000 / p->mss - 1));
+	p->flows = 1 + most(&r, 2);
+	p->cut = most(&r, 3) ? 0 : most(&r, 10 * PERCENT);
+	p->link.delay_ns = most(&r, 30 * SIM_MS);
+	p->link.jitter_ns = most(&r, 1) ? 0 : most(&r, 10 * SIM_MS);
+	p->link.ns_per_byte = most(&r, 1) ? 0 : most(&r, 1000);
+	p->link.queue = most(&r, 1) ? 0 : 20000 + most(&r, 200000);
+	p->link.loss = most(&r, 2) ? most(&r, 3 * PERCENT) :
 				    most(&r, 25 * PERCENT);
-	p.link.twice = most(&r, 1) ? 0 : most(&r, 5 * PERCENT);
-	p.link.late = most(&r, 1) ? 0 : most(&r, 5 * PERCENT);
-	p.link.late_ns = SIM_MS + most(&r, 2000) * SIM_MS;
-	p.link.overtake = most(&r, 1) ? 0 : most(&r, 5 * PERCENT);
-	p.link.overtake_ns = most(&r, 20 * SIM_MS);
-	p.link.whole = most(&r, 1);
+	p->link.twice = most(&r, 1) ? 0 : most(&r, 5 * PERCENT);
+	p->link.late = most(&r, 1) ? 0 : most(&r, 5 * PERCENT);
+	p->link.late_ns = SIM_MS + most(&r, 2000) * SIM_MS;
+	p->link.overtake = most(&r, 1) ? 0 : most(&r, 5 * PERCENT);
+	p->link.overtake_ns = most(&r, 20 * SIM_MS);
+	p->link.whole = most(&r, 1);
 	for (i = 0; i < 2; i++) {
-		struct sim_side *side = &p.side[i];
+		struct sim_side *side = &p->side[i];
 
 		side->buffer = 1U << (10 + most(&r, 8));
 		side->bytes = most(&r, min(16 * side->buffer, 150000U));
@@ -421,10 +490,13 @@ static struct sim_params draw(u64 seed)
 			side->stop_ns = most(&r, 3000) * SIM_MS;
 		side->stop_at = most(&r, 50000);
 	}
-	p.link.change_ns = most(&r, 2) ? 0 : (1 + most(&r, 500)) * SIM_MS;
-	p.link.changed_ns_per_byte = most(&r, 2000);
-	p.side[0].early = most(&r, 1);
-	return p;
+	p->link.change_ns = most(&r, 2) ? 0 : (1 + most(&r, 500)) * SIM_MS;
+	p->link.changed_ns_per_byte = most(&r, 2000);
+	p->side[0].early = most(&r, 1);
+	for (i = 0; i < 2; i++) {
+		p->side[i].chunk = most(&r, 1) ? 0 : 100 + most(&r, 60000);
+		p->side[i].read_ns = p->side[i].chunk;
+	}
 }
 
 /*
@@ -439,8 +511,9 @@ static void run_random(struct kunit *test, const char *what, u32 hand)
 	u64 last = sim_seed ? sim_seed : sim_runs;
 
 	for (; seed <= last && bad < 3; seed++) {
-		struct sim_params p = draw(seed);
+		struct sim_params p;
 
+		draw(&p, seed);
 		p.hand = hand;
 		bad += !run_clean(test, sim, &p, what);
 	}
@@ -517,6 +590,8 @@ static struct kunit_case sim_cases[] = {
 	KUNIT_CASE(sim__kind_lost),
 	KUNIT_CASE(sim__frame_lost),
 	KUNIT_CASE(sim__window_update_lost),
+	KUNIT_CASE(sim__readers_of_super_packets),
+	KUNIT_CASE(sim__super_packets_stay_large),
 	KUNIT_CASE(sim__random),
 	KUNIT_CASE(sim__random_with_hand_over),
 	KUNIT_CASE(sim__all_is_handed_over),
