@@ -8,9 +8,12 @@
  * weft-cflags: -pthread
  * weft-timeout: 240
  */
+#include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/if_link.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <stdatomic.h>
 
 #include "weft_test.h"
@@ -292,6 +295,65 @@ TEST_F(handover, not_past_a_program)
 			EXPECT_HANDED(&self->conn);
 		}
 	}
+}
+
+static int bpf(int cmd, union bpf_attr *attr)
+{
+	return syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+}
+
+/* An XDP program that passes all; in the driver or before it. -1 with errno. */
+static int load_xdp(void)
+{
+	static const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_XDP,
+		.insns = (unsigned long)insns,
+		.insn_cnt = ARRAY_SIZE(insns),
+		.license = (unsigned long)"GPL",
+	};
+
+	return bpf(BPF_PROG_LOAD, &attr);
+}
+
+/* @end's device has it until what is returned is closed. */
+static int attach_xdp(enum end end, int prog, unsigned int flags)
+{
+	union bpf_attr attr = { .link_create = {
+		.prog_fd = prog,
+		.attach_type = BPF_XDP,
+		.flags = flags,
+	} };
+	int fd;
+
+	if (enter_end(end))
+		return -1;
+	attr.link_create.target_ifindex = if_nametoindex(dev_of(end));
+	fd = bpf(BPF_LINK_CREATE, &attr);
+	leave_end(end);
+	return fd;
+}
+
+TEST_F(handover, not_past_XDP)
+{
+	const unsigned int modes[] = { XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE };
+	int prog = load_xdp(), end, fd;
+	unsigned int i;
+
+	ASSERT_LE(0, prog);
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		for (end = END_A; end <= END_B; end++) {
+			fd = attach_xdp(end, prog, modes[i]);
+			ASSERT_LE(0, fd);
+			EXPECT_EQ(0, speak(&self->conn));
+			close(fd);
+			EXPECT_HANDED(&self->conn);
+		}
+	}
+	close(prog);
 }
 
 /* What is said while the wire is cut comes when it is mended. */
