@@ -34,6 +34,9 @@
 /* Of a window below this, the segment that fills it is acknowledged at once. */
 #define SMALL_WINDOW_SEGMENTS	4
 
+/* What of the window is worth a packet at its sender, bytes, if not a segment. */
+#define SILLY_MAX	2048U
+
 #define BACKOFF_MAX	16
 
 struct input {
@@ -469,11 +472,16 @@ static u64 limit_to_tell(const struct weft_engine *e)
 	return e->rcv_room - (rest < e->rcv_super / 2 ? rest : 0);
 }
 
+/* What the peer's avoidance of silly windows holds back, and one byte more. */
+static u32 silly(const struct weft_engine *e)
+{
+	return min(e->params.mss, SILLY_MAX);
+}
+
 /*
  * Growth of the window that is worth telling (RFC 9293 section 3.8.6.2.2). What
- * is not told, and what the peer's own avoidance of silly windows holds back of
- * what is, never keeps from a reader what it may wait for: half of the window, or
- * the largest message.
+ * is not told, and what the peer holds back of what is, never keeps from a reader
+ * what it may wait for: half of the window, or the largest message.
  */
 static bool is_worth_telling(const struct weft_engine *e)
 {
@@ -482,9 +490,18 @@ static bool is_worth_telling(const struct weft_engine *e)
 	u32 worth = min(max(two, e->rcv_super), half - min(two, half / 2));
 	u64 growth = e->rcv_room - e->rcv_limit;
 
-	if (e->params.whole && e->window.bytes > e->params.whole)
-		worth = min(worth, e->window.bytes - e->params.whole);
+	if (e->params.whole && e->window.bytes > e->params.whole) {
+		u32 rest = e->window.bytes - e->params.whole;
+
+		worth = min(worth, rest - min(silly(e), rest / 2));
+	}
 	return growth && (growth >= worth || e->tell_all);
+}
+
+/* The peer has no more than half of what it might have. */
+static bool is_half_used(const struct weft_engine *e)
+{
+	return 2 * (e->rcv_limit - e->rcv_nxt) <= e->rcv_room - e->rcv_nxt;
 }
 
 /*
@@ -494,8 +511,7 @@ static bool is_worth_telling(const struct weft_engine *e)
 static bool is_worth_a_packet(const struct weft_engine *e)
 {
 	return is_in(e, RECEIVING) && e->rcv_fin == WEFT_NEVER &&
-	       is_worth_telling(e) &&
-	       2 * (e->rcv_limit - e->rcv_nxt) <= e->rcv_room - e->rcv_nxt;
+	       is_worth_telling(e) && is_half_used(e);
 }
 
 static bool is_super(const struct weft_engine *e, const struct weft_pkt *pkt)
@@ -517,6 +533,19 @@ static bool is_for_reader(const struct weft_engine *e,
 	       (e->rcv_unacked == pkt->plen && is_super(e, pkt));
 }
 
+/* A peer whose packets are cut now has moved. */
+static void note_super(struct weft_engine *e, const struct weft_pkt *pkt)
+{
+	e->rcv_cut += pkt->plen;
+	if (is_super(e, pkt)) {
+		e->rcv_super = max_t(u32, e->rcv_super, pkt->plen);
+		e->rcv_cut = 0;
+	} else if (e->rcv_cut > 2 * e->rcv_super) {
+		e->rcv_super = 0;
+		e->rcv_cut = 0;
+	}
+}
+
 static void hold_for_reader(struct weft_engine *e, u64 now)
 {
 	if (!e->ack_read)
@@ -533,8 +562,7 @@ static void delay_ack(struct weft_engine *e, const struct weft_pkt *pkt,
 	/* The peer's segments may be smaller than ours. */
 	e->rcv_segment = clamp_t(u32, pkt->plen, e->rcv_segment, mss);
 	e->rcv_unacked += pkt->plen;
-	if (is_super(e, pkt))
-		e->rcv_super = max_t(u32, e->rcv_super, pkt->plen);
+	note_super(e, pkt);
 	if (is_worth_a_packet(e))
 		e->ack_now = true;
 	else if (is_for_reader(e, pkt))
@@ -679,8 +707,10 @@ static u32 on_ack(struct weft_engine *e, const struct input *in)
 /* The peer may have come to the end of what it was told of. */
 static u32 on_probe(struct weft_engine *e, const struct input *in)
 {
+	u32 worth = min(ACK_SEGMENTS * e->params.mss, e->window.bytes / 2);
+
 	e->ack_now = true;
-	e->tell_all = true;
+	e->tell_all |= e->rcv_room - e->rcv_limit >= worth;
 	return hear(e, in);
 }
 
@@ -756,16 +786,13 @@ void weft_engine_await(struct weft_engine *e)
 	e->awaited = true;
 }
 
-/* Bytes that came and were not read, when it last read. */
-static bool has_unread(const struct weft_engine *e)
-{
-	return e->rcv_nxt + e->window.bytes > e->rcv_room;
-}
-
 bool weft_engine_hurry(struct weft_engine *e)
 {
-	/* Who waits for more than there is may wait for more than was told. */
-	e->tell_all = has_unread(e) && e->rcv_room > e->rcv_limit;
+	/*
+	 * Who waits for more than there is may wait for more than was told.
+	 * Where all was read, so much was that it has been told.
+	 */
+	e->tell_all |= e->rcv_room > e->rcv_limit && is_half_used(e);
 	if (!e->opened_held && !e->ack_read && !e->tell_all)
 		return false;
 	e->opened_held = false;
@@ -973,8 +1000,8 @@ static bool pick_lost(struct weft_engine *e, struct weft_range *bytes, u64 now)
 
 /*
  * What the peer's window admits now of @left bytes. A remainder below a
- * segment waits, unless it is half of the largest window the peer ever had, or
- * has waited for the probe's time (RFC 9293 section 3.8.6.2.1).
+ * segment, or SILLY_MAX, waits, unless it is half of the largest window the peer
+ * ever had, or has waited for the probe's time (RFC 9293 section 3.8.6.2.1).
  */
 static u32 window_room(const struct weft_engine *e, u64 left)
 {
@@ -982,7 +1009,7 @@ static u32 window_room(const struct weft_engine *e, u64 left)
 
 	if (e->snd_limit > e->snd_nxt)
 		window = min_t(u64, e->snd_limit - e->snd_nxt, (u32)~0U);
-	if (window >= left || window >= e->params.mss ||
+	if (window >= left || window >= silly(e) ||
 	    window >= e->max_window / 2 || e->probe_due)
 		return window;
 	return 0;

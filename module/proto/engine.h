@@ -237,6 +237,7 @@ struct weft_params {
  * @rcv_unacked: bytes received since an acknowledgment was sent
  * @rcv_segment: largest payload received, up to @mss
  * @rcv_super: largest received in a packet of many segments, 0 before any
+ * @rcv_cut: bytes received since the last such packet
  * @last_range: index of the range that was last added to
  * @ack_turn: acknowledgments with ranges sent
  * @echo_time: time in the latest packet, 0 before any
@@ -333,6 +334,7 @@ struct weft_engine {
 	u64	rcv_unacked;
 	u32	rcv_segment;
 	u32	rcv_super;
+	u32	rcv_cut;
 	unsigned int last_range;
 	u32	ack_turn;
 	u32	echo_time;
@@ -419,8 +421,8 @@ void weft_engine_ack_held(struct weft_engine *e);
  * weft_engine_hurry() - the program waits for the peer
  *
  * Of OPENED the peer is to hear with the first bytes; none are coming now. What
- * came has been read as far as it can be; and where some of it has not, the peer
- * hears of all the room there is.
+ * came has been read as far as it can be; and where some of it has not, and half
+ * of the window is used up, the peer hears of all the room there is.
  *
  * Return: true when an acknowledgment is to be sent for that reason.
  */
@@ -536,6 +538,7 @@ void weft_engine_sent(struct weft_engine *e, const struct weft_pkt *pkt,
  *			todo = weft_engine_handed(from, &pkt, now);
  *		}
  *	}
+ *	weft_engine_look(from, to);
  *
  * with nothing in between that either engine is asked. What is sent before and
  * after goes as ever, and late packets of before do no harm. When no more than

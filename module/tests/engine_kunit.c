@@ -776,19 +776,87 @@ static void engine_hurry__all_the_room_is_told(struct kunit *test)
 {
 	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
 
-	bed_hear(bed, .kind = WEFT_DATA, .plen = 60000, .segment = BED_MSS);
+	bed_hear(bed, .kind = WEFT_DATA, .plen = 30000, .segment = BED_MSS);
+	bed_hear(bed, .kind = WEFT_DATA, .offset = 30000, .plen = 25000,
+		 .segment = BED_MSS);
 	bed_drain(bed);
-	weft_engine_read(&bed->e, 10000, bed->now);
+	weft_engine_read(&bed->e, 20000, bed->now);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
 	KUNIT_EXPECT_TRUE(test, weft_engine_hurry(&bed->e));
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
-	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 10000 - 60000);
-	KUNIT_EXPECT_FALSE(test, weft_engine_hurry(&bed->e));
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 20000 - 55000);
 
-	weft_engine_read(&bed->e, 10001, bed->now);
+	/* Once: what is read a little at a time is not told so. */
+	weft_engine_read(&bed->e, 20100, bed->now);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_limit, BED_WINDOW + 20000);
 	bed_hear(bed, .kind = WEFT_PROBE);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
-	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 10001 - 60000);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 20000 - 55000);
+
+	weft_engine_read(&bed->e, 20000 + 2 * BED_MSS, bed->now);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	bed_hear(bed, .kind = WEFT_PROBE);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 22000 - 55000);
+
+	/* Nor where all was read, or the peer has room enough. */
+	weft_engine_read(&bed->e, 55000, bed->now);
+	bed_drain(bed);
+	KUNIT_EXPECT_FALSE(test, weft_engine_hurry(&bed->e));
+	bed_hear(bed, .kind = WEFT_DATA, .offset = 55000, .plen = 100);
+	weft_engine_read(&bed->e, 55050, bed->now);
+	KUNIT_EXPECT_FALSE(test, weft_engine_hurry(&bed->e));
+}
+
+/* It tells all where a multiple of a super-packet would do for others. */
+static void engine_hurry__leaves_no_remainder(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_hear(bed, .kind = WEFT_DATA, .plen = 10000, .segment = BED_MSS);
+	bed_hear(bed, .kind = WEFT_DATA, .offset = 10000, .plen = 50000,
+		 .segment = 0);
+	bed->e.rcv_super = 10000;
+	bed_drain(bed);
+	bed->e.rcv_room += 12000;
+	KUNIT_EXPECT_TRUE(test, weft_engine_hurry(&bed->e));
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 12000 - 60000);
+}
+
+/* Enough was read to tell of it, though not all. */
+static void engine_read__tells_of_what_is_worth_it(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+
+	bed_hear(bed, .kind = WEFT_DATA, .plen = 31000, .segment = BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	weft_engine_read(&bed->e, BED_WINDOW / 2 - 2 * BED_MSS - 1, bed->now);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	weft_engine_read(&bed->e, BED_WINDOW / 2 - 2 * BED_MSS, bed->now);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+}
+
+/* After two segments again when the path is another, or packets come cut. */
+static void engine_admit__super_packets_are_forgotten(struct kunit *test)
+{
+	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
+	u32 at;
+
+	bed_hear(bed, .kind = WEFT_DATA, .plen = 10000, .segment = BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_super, 10000);
+	for (at = 10000; at <= 30000; at += BED_MSS) {
+		KUNIT_EXPECT_EQ(test, bed->e.rcv_super, 10000);
+		bed_hear(bed, .kind = WEFT_DATA, .offset = at, .plen = BED_MSS);
+	}
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_super, 0);
+
+	bed_hear(bed, .kind = WEFT_DATA, .offset = at, .plen = 5000,
+		 .segment = BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_super, 5000);
+	weft_engine_set_mss(&bed->e, BED_MSS, BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->e.rcv_super, 0);
 }
 
 /* The reader of messages may not get far enough with less. */
@@ -801,6 +869,11 @@ static void engine_admit__a_message_is_made_room_for(struct kunit *test)
 	read_in_parts(bed, 50000);
 	KUNIT_EXPECT_EQ(test, bed->in.kind, WEFT_ACK);
 	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 20000 - 50000);
+	/* Without a remainder. */
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	weft_engine_admit(&bed->e, BED_WINDOW + 20000 + 53000);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_EQ(test, bed->pkt.window, BED_WINDOW + 73000 - 50000);
 }
 
 static void engine_input__a_gap_presses_the_window(struct kunit *test)
@@ -1785,6 +1858,9 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_admit__a_super_packet_is_made_room_for),
 	KUNIT_CASE(engine_admit__nearly_half_of_the_window_is_told),
 	KUNIT_CASE(engine_hurry__all_the_room_is_told),
+	KUNIT_CASE(engine_hurry__leaves_no_remainder),
+	KUNIT_CASE(engine_read__tells_of_what_is_worth_it),
+	KUNIT_CASE(engine_admit__super_packets_are_forgotten),
 	KUNIT_CASE(engine_admit__a_message_is_made_room_for),
 	KUNIT_CASE(engine_input__a_gap_presses_the_window),
 	KUNIT_CASE(engine_input__a_slow_reader_presses_nothing),

@@ -208,8 +208,8 @@ static void lend(struct sim *sim, struct sim_end *end)
 
 static u32 max_message(const struct sim_side *side)
 {
-	return side->messages ?
-	       side->buffer - 4096 - WEFT_RECORD_BYTES : WEFT_MAX_MESSAGE_MIN;
+	return side->messages ? (side->window ?: side->buffer) - 4096 -
+				WEFT_RECORD_BYTES : WEFT_MAX_MESSAGE_MIN;
 }
 
 static void begin(struct sim *sim, unsigned int i, u64 flow)
@@ -469,6 +469,7 @@ static u32 hand_over(struct sim *sim, unsigned int i)
 	expect(sim, pkt.plen || todo & WEFT_DO_EOF, "took no end by hand");
 	weft_engine_took(&to->e);
 	todo_from = weft_engine_handed(&from->e, &pkt, sim->now);
+	weft_engine_look(&from->e, &to->e);
 	if (!(todo & ~WEFT_DO_TOOK) && weft_engine_is_idle(&to->e))
 		expect_quiet(sim, &to->e, to_at);
 	if (todo_from == WEFT_DO_FREE && !from->e.fin &&
