@@ -232,12 +232,15 @@ struct sk_buff *weft_pieces_skb(struct weft_pieces *pieces, gfp_t gfp)
 }
 
 /* As copy_in(), the other way. */
-static bool copy_out(struct page *page, u32 off, size_t n, struct iov_iter *to)
+static bool copy_out(const skb_frag_t *frag, u32 off, size_t n,
+		     struct iov_iter *to)
 {
-	if (offset_in_page(off) + n <= PAGE_SIZE)
-		return weft_copy_page_to_iter(page + off / PAGE_SIZE,
-					      offset_in_page(off), n, to) == n;
-	return copy_to_iter(page_address(page) + off, n, to) == n;
+	u32 at = skb_frag_off(frag) + off;
+
+	if (offset_in_page(at) + n <= PAGE_SIZE)
+		return weft_copy_page_to_iter(skb_frag_page(frag) + at / PAGE_SIZE,
+					      offset_in_page(at), n, to) == n;
+	return copy_to_iter(skb_frag_address(frag) + off, n, to) == n;
 }
 
 int weft_pieces_read(struct sk_buff *skb, u32 pos, struct msghdr *msg, u32 n)
@@ -251,8 +254,7 @@ int weft_pieces_read(struct sk_buff *skb, u32 pos, struct msghdr *msg, u32 n)
 	while (n) {
 		u32 part = min(n, skb_frag_size(frag) - pos);
 
-		if (!copy_out(skb_frag_page(frag), skb_frag_off(frag) + pos,
-			      part, &msg->msg_iter))
+		if (!copy_out(frag, pos, part, &msg->msg_iter))
 			return -EFAULT;
 		n -= part;
 		pos = 0;

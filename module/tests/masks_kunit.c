@@ -82,7 +82,7 @@ static bool run_masks(struct kunit *test, struct sim *sim,
 	KUNIT_FAIL(test, "%s, masks %#llx and %#llx: %s after %llu us; over %u %u, failed %u %u, records %u %u, ranges %u %u",
 		   phase->name, first, second,
 		   sim->fault ? sim->fault : "a flow failed or took too much",
-		   (sim->now - 4294 * SIM_SEC) / 1000, sim->end[0].over,
+		   (sim->now - SIM_BEGIN) / 1000, sim->end[0].over,
 		   sim->end[1].over, sim->end[0].failed, sim->end[1].failed,
 		   sim->end[0].peak_records, sim->end[1].peak_records,
 		   sim->end[0].peak_ranges, sim->end[1].peak_ranges);

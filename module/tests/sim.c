@@ -681,8 +681,7 @@ static void reset(struct sim *sim, const struct sim_params *params)
 	sim->p = *params;
 	sim->p.flows = max_t(u32, params->flows, 1);
 	sim->random = params->seed;
-	/* The 32-bit clock wraps soon, and 0 is not a special time. */
-	sim->now = 4294 * SIM_SEC;
+	sim->now = SIM_BEGIN;
 	sim->p.limit_ns += sim->now;
 	if (sim->p.link.dead_ns)
 		sim->p.link.dead_ns += sim->now;

@@ -25,6 +25,9 @@
 #define SIM_MS		1000000ULL
 #define SIM_SEC		1000000000ULL
 
+/* When a run begins: the 32-bit clock wraps soon, and 0 is not a special time. */
+#define SIM_BEGIN	(4294 * SIM_SEC)
+
 /**
  * struct sim_link - the road between the ends, the same in both directions
  * @delay_ns: of every frame

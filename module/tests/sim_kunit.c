@@ -36,9 +36,16 @@ static bool run_clean(struct kunit *test, struct sim *sim,
 		return true;
 	KUNIT_FAIL(test, "%s, seed %llu: %s after %llu us; over %u %u, failed %u %u",
 		   what, p->seed, sim->fault ? sim->fault : "a flow failed",
-		   (sim->now - 4294 * SIM_SEC) / 1000, sim->end[0].over, sim->end[1].over,
+		   (sim->now - SIM_BEGIN) / 1000, sim->end[0].over, sim->end[1].over,
 		   sim->end[0].failed, sim->end[1].failed);
 	return false;
+}
+
+/* Segments of another size, and super-packets as large as there are. */
+static void use_mss(struct sim_params *p, u32 mss)
+{
+	p->mss = mss;
+	p->super_max = WEFT_SUPER_MAX / mss * mss;
 }
 
 struct sim_case {
@@ -254,10 +261,9 @@ static void sim__readers_of_super_packets(struct kunit *test)
 				    .sleeps = n == 2 } },
 		};
 
-		p.mss = msses[m];
-		p.super_max = WEFT_SUPER_MAX / p.mss * p.mss;
+		use_mss(&p, msses[m]);
 		run_clean(test, sim, &p, "a reader of super-packets");
-		KUNIT_EXPECT_TRUE_MSG(test, sim->now - 4294 * SIM_SEC <
+		KUNIT_EXPECT_TRUE_MSG(test, sim->now - SIM_BEGIN <
 				      20 * SIM_MS,
 				    "mss %u, window %u, reads of %u, needs %u",
 				    p.mss, windows[w], chunks[c], needs[n]);
@@ -289,10 +295,9 @@ static void sim__messages_of_a_small_window(struct kunit *test)
 				    .messages = messages } },
 		};
 
-		p.mss = msses[m];
-		p.super_max = WEFT_SUPER_MAX / p.mss * p.mss;
+		use_mss(&p, msses[m]);
 		run_clean(test, sim, &p, "messages of a small window");
-		KUNIT_EXPECT_TRUE_MSG(test, sim->now - 4294 * SIM_SEC <
+		KUNIT_EXPECT_TRUE_MSG(test, sim->now - SIM_BEGIN <
 				      150 * SIM_MS,
 				      "mss %u, messages of %u, whole %u",
 				      p.mss, small[n], whole);
@@ -317,7 +322,7 @@ static void sim__super_packets_stay_large(struct kunit *test)
 				    .read_ns = 10000 } },
 		};
 
-		p.super_max = WEFT_SUPER_MAX / p.mss * p.mss;
+		use_mss(&p, MSS);
 		run_clean(test, sim, &p, "super-packets");
 		KUNIT_EXPECT_TRUE_MSG(test,
 				      sim->end[0].frames < 4 * MIB / 30000,
@@ -366,7 +371,7 @@ static void sim__dead_peer_is_found_out(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, sim->end[i].failed, 1);
 		KUNIT_EXPECT_EQ(test, sim->end[i].error, ETIMEDOUT);
 	}
-	KUNIT_EXPECT_LE(test, sim->now, (4294 + 21) * SIM_SEC);
+	KUNIT_EXPECT_LE(test, sim->now, SIM_BEGIN + 21 * SIM_SEC);
 }
 
 #define LARGE	8936
@@ -394,7 +399,7 @@ static void sim__black_hole_is_got_around(struct kunit *test)
 				p.side[1].hole = holes[i];
 			if (!run_clean(test, sim, &p, "black hole"))
 				return;
-			KUNIT_EXPECT_LE(test, sim->now - 4294 * SIM_SEC,
+			KUNIT_EXPECT_LE(test, sim->now - SIM_BEGIN,
 					20 * SIM_SEC);
 			if (way & 1)
 				KUNIT_EXPECT_LE(test, sim->end[0].mss,
@@ -455,8 +460,7 @@ static void sim__messages_come_whole(struct kunit *test)
 	unsigned int i, j, n;
 
 	for (i = 0; i < ARRAY_SIZE(msses); i++) {
-		p.mss = msses[i];
-		p.super_max = WEFT_SUPER_MAX / p.mss * p.mss;
+		use_mss(&p, msses[i]);
 		for (j = 0; j < ARRAY_SIZE(before); j++) {
 			for (n = 0; n < ARRAY_SIZE(messages) - 2; n++) {
 				messages[n] = before[j];
