@@ -435,7 +435,7 @@ static bool is_aged(const struct weft_cc *cc, u64 now)
 {
 	const struct weft_rate *r = &cc->rate;
 
-	return now - r->min_at_ns >= age_ns(cc) ||
+	return (r->min_rtt_ns && now - r->min_at_ns >= age_ns(cc)) ||
 	       (r->shuffled && now - r->own_at_ns >= SHUFFLED_AGES * age_ns(cc));
 }
 

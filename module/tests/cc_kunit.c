@@ -557,6 +557,19 @@ static void cc_rate__looks_at_the_empty_path(struct kunit *test)
 	KUNIT_EXPECT_GE(test, p.cc.cwnd, 50 * MSS);
 }
 
+/* An acknowledgment by hand tells of bytes, and of no time. */
+static void cc_rate__nothing_is_old_that_was_not_seen(struct kunit *test)
+{
+	struct path p = fresh(&weft_cc_rate);
+	const struct weft_cc_ack ack = {
+		.now = p.now + 100 * WEFT_NS_PER_SEC, .acked = 10 * MSS,
+		.prior_in_flight = 10 * MSS, .delivered = 10 * MSS,
+	};
+
+	weft_cc_delivered(&p.cc, &ack, 10 * MSS);
+	KUNIT_EXPECT_GE(test, p.cc.cwnd, 10 * MSS);
+}
+
 static struct kunit_case cc_cases[] = {
 	KUNIT_CASE(cc_find__by_name),
 	KUNIT_CASE(cc_init__ten_segments),
@@ -589,6 +602,7 @@ static struct kunit_case cc_cases[] = {
 	KUNIT_CASE(cc_rate__a_long_message_after_short_ones),
 	KUNIT_CASE(cc_rate__a_window_that_is_not_used_does_not_grow),
 	KUNIT_CASE(cc_rate__looks_at_the_empty_path),
+	KUNIT_CASE(cc_rate__nothing_is_old_that_was_not_seen),
 	{}
 };
 
