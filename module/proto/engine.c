@@ -1355,12 +1355,44 @@ bool weft_engine_may_take(const struct weft_engine *e, u64 start, u64 end)
 	       !e->nr_ranges && start == e->rcv_nxt && end <= e->rcv_limit;
 }
 
-void weft_engine_hand(struct weft_engine *e, u64 end, struct weft_pkt *pkt)
+/* As weft_engine_next() would, but that it tells no times: it is not on the path. */
+static void hand_books(struct weft_engine *e, struct weft_pkt *pkt, u8 kind)
 {
 	memset(pkt, 0, sizeof(*pkt));
 	pkt->version = WEFT_VERSION_MAX;
-	fill_books(e, pkt, end > e->snd_nxt ? WEFT_DATA : WEFT_CLOSE);
+	pkt->max_message = e->params.max_message;
+	fill_books(e, pkt, kind);
+}
+
+void weft_engine_hand(struct weft_engine *e, u64 end, struct weft_pkt *pkt)
+{
+	hand_books(e, pkt, end > e->snd_nxt ? WEFT_DATA : WEFT_CLOSE);
 	pkt->plen = end - e->snd_nxt;
+}
+
+void weft_engine_hand_open(struct weft_engine *e, struct weft_pkt *pkt)
+{
+	hand_books(e, pkt, WEFT_OPEN);
+}
+
+u32 weft_engine_meet(struct weft_engine *e, struct weft_engine *peer,
+		     const struct weft_pkt *open, u64 now)
+{
+	struct weft_pkt pkt;
+	u32 todo;
+
+	weft_engine_sent(e, open, 0, now);
+	weft_engine_input(peer, open, NULL, 0, now);
+	hand_books(peer, &pkt, WEFT_OPENED);
+	weft_engine_sent(peer, &pkt, 0, now);
+	todo = weft_engine_input(e, &pkt, NULL, 0, now);
+	hand_books(e, &pkt, WEFT_ACK);
+	weft_engine_took(e);
+	weft_engine_input(peer, &pkt, NULL, 0, now);
+	/* They are near, whatever the first packet will tell. */
+	e->rtt.first_ns = WEFT_RTO_MIN_NS;
+	peer->rtt.first_ns = WEFT_RTO_MIN_NS;
+	return todo;
 }
 
 void weft_engine_look(struct weft_engine *e, struct weft_engine *peer)

@@ -577,6 +577,24 @@ u32 weft_engine_handed(struct weft_engine *e, const struct weft_pkt *pkt,
 		       u64 now);
 
 /**
+ * weft_engine_hand_open() - what OPEN would be sent with, without bytes
+ * @e: OPENING, and has sent nothing yet
+ */
+void weft_engine_hand_open(struct weft_engine *e, struct weft_pkt *pkt);
+
+/**
+ * weft_engine_meet() - OPEN, the peer's OPENED and its ACK, by hand
+ * @peer: has accepted @open, which is of weft_engine_hand_open(), and no more
+ *
+ * Both are OPEN then, and neither waits for the other. Nothing is learnt of the
+ * path but that it is short: the first timeout is WEFT_RTO_MIN_NS.
+ *
+ * Return: WEFT_DO_* bits for @e, WEFT_DO_UP among them, which is all for @peer.
+ */
+u32 weft_engine_meet(struct weft_engine *e, struct weft_engine *peer,
+		     const struct weft_pkt *open, u64 now);
+
+/**
  * weft_engine_is_calm() - is a timer good enough that is set?
  *
  * When true, a timer that was set for an earlier weft_engine_deadline() and

@@ -41,7 +41,7 @@ u64 weft_rtt_backoff(u64 first_ns, unsigned int times, u64 max_ns)
 
 u64 weft_rtt_rto(const struct weft_rtt *rtt, unsigned int backoff)
 {
-	u64 rto = WEFT_RTO_FIRST_NS;
+	u64 rto = rtt->first_ns ? rtt->first_ns : WEFT_RTO_FIRST_NS;
 
 	/*
 	 * RFC 6298 (2.3); samples are net of the peer's delay, so that what it

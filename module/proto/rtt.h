@@ -43,6 +43,7 @@
  * @min_ns: least of late
  * @min_at_ns: when that was seen
  * @latest_ns: last sample
+ * @first_ns: the timeout before the first sample, 0 for WEFT_RTO_FIRST_NS
  */
 struct weft_rtt {
 	u64	srtt_ns;
@@ -50,6 +51,7 @@ struct weft_rtt {
 	u64	min_ns;
 	u64	min_at_ns;
 	u64	latest_ns;
+	u64	first_ns;
 };
 
 /** weft_rtt_sample() - an answer came after @sample_ns */

@@ -181,6 +181,102 @@ static void hand__opens_an_end_that_was_not_sure(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, hand_all(&pair->a, &pair->b));
 }
 
+/* A flow from a to b begins. */
+static void meet_as_it_is(struct pair *pair)
+{
+	struct bed *a = &pair->a, *b = &pair->b;
+
+	bed_in(b, WEFT_ST_IDLE);
+	weft_engine_open(&a->e, a->now);
+	weft_engine_hand_open(&a->e, &a->pkt);
+	weft_engine_accept(&b->e, &a->pkt, b->now);
+	a->todo = weft_engine_meet(&a->e, &b->e, &a->pkt, a->now);
+}
+
+static void meet(struct pair *pair)
+{
+	bed_in(&pair->a, WEFT_ST_IDLE);
+	meet_as_it_is(pair);
+}
+
+/* It does for both what the packets do, and is over at once. */
+static void hand__a_flow_begins(struct kunit *test)
+{
+	struct pair *pair = pair_alloc(test);
+	struct bed *a = &pair->a, *b = &pair->b;
+
+	meet(pair);
+	KUNIT_EXPECT_EQ(test, a->pkt.kind, WEFT_OPEN);
+	KUNIT_EXPECT_EQ(test, a->pkt.max_message, 100000);
+	KUNIT_EXPECT_EQ(test, a->pkt.plen, 0);
+	KUNIT_EXPECT_EQ(test, a->pkt.time, 0);
+	KUNIT_EXPECT_TRUE(test, a->todo & WEFT_DO_UP);
+	KUNIT_EXPECT_EQ(test, a->e.state, WEFT_ST_OPEN);
+	KUNIT_EXPECT_EQ(test, b->e.state, WEFT_ST_OPEN);
+	KUNIT_EXPECT_EQ(test, a->e.peer_max_message, 100000);
+	KUNIT_EXPECT_EQ(test, b->e.peer_max_message, 100000);
+	KUNIT_EXPECT_EQ(test, a->e.snd_limit, BED_WINDOW);
+	KUNIT_EXPECT_EQ(test, b->e.snd_limit, BED_WINDOW);
+	expect_quiet(test, a);
+	expect_quiet(test, b);
+	/* No time was taken, and none is learnt. */
+	KUNIT_EXPECT_EQ(test, a->e.rtt.srtt_ns, 0);
+	KUNIT_EXPECT_EQ(test, b->e.rtt.srtt_ns, 0);
+	bed_write(a, 100);
+	bed_write(b, 200);
+	KUNIT_EXPECT_TRUE(test, hand_all(a, b));
+	KUNIT_EXPECT_EQ(test, bed_next(b), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, carry(b, a), WEFT_DO_STORE | WEFT_DO_DELIVER);
+}
+
+/* The first that goes as a packet, and is lost, goes again soon. */
+static void hand__a_flow_that_began_is_near(struct kunit *test)
+{
+	struct pair *pair = pair_alloc(test);
+	struct bed *ends[] = { &pair->a, &pair->b };
+	unsigned int i;
+
+	meet(pair);
+	for (i = 0; i < 2; i++) {
+		bed_write(ends[i], 100);
+		KUNIT_EXPECT_EQ(test, bed_next(ends[i]), WEFT_DATA);
+		KUNIT_EXPECT_EQ(test, weft_engine_deadline(&ends[i]->e),
+				ends[i]->now + WEFT_RTO_MIN_NS);
+		bed_sleep(ends[i]);
+		KUNIT_EXPECT_EQ(test, bed_next(ends[i]), WEFT_DATA);
+	}
+}
+
+/* What was written before it waits for the flow to begin, and goes then. */
+static void hand__a_flow_begins_with_bytes(struct kunit *test)
+{
+	struct pair *pair = pair_alloc(test);
+	struct bed *a = &pair->a, *b = &pair->b;
+
+	bed_in(a, WEFT_ST_IDLE);
+	bed_write(a, 100);
+	weft_engine_shutdown(&a->e);
+	meet_as_it_is(pair);
+	KUNIT_EXPECT_EQ(test, bed_next(a), WEFT_CLOSE);
+	KUNIT_EXPECT_EQ(test, a->pkt.plen, 100);
+	KUNIT_EXPECT_EQ(test, carry(a, b), WEFT_DO_STORE | WEFT_DO_DELIVER |
+					   WEFT_DO_EOF);
+}
+
+/* Where nobody has taken it, OPEN goes as a packet. */
+static void hand__a_flow_that_nobody_takes(struct kunit *test)
+{
+	struct pair *pair = pair_alloc(test);
+	struct bed *a = &pair->a;
+
+	bed_in(a, WEFT_ST_IDLE);
+	weft_engine_open(&a->e, a->now);
+	weft_engine_hand_open(&a->e, &a->pkt);
+	KUNIT_EXPECT_FALSE(test, weft_engine_is_idle(&a->e));
+	KUNIT_EXPECT_EQ(test, bed_next(a), WEFT_OPEN);
+	KUNIT_EXPECT_NE(test, a->pkt.time, 0);
+}
+
 static void hand__both_ends_of_the_stream(struct kunit *test)
 {
 	struct pair *pair = pair_alloc(test);
@@ -260,6 +356,10 @@ static struct kunit_case hand_cases[] = {
 	KUNIT_CASE(hand__not_into_a_gap),
 	KUNIT_CASE(hand__brings_an_acknowledgment),
 	KUNIT_CASE(hand__opens_an_end_that_was_not_sure),
+	KUNIT_CASE(hand__a_flow_begins),
+	KUNIT_CASE(hand__a_flow_begins_with_bytes),
+	KUNIT_CASE(hand__a_flow_that_began_is_near),
+	KUNIT_CASE(hand__a_flow_that_nobody_takes),
 	KUNIT_CASE(hand__both_ends_of_the_stream),
 	KUNIT_CASE(hand__keeps_the_flow),
 	KUNIT_CASE(hand__late_packets_do_no_harm),

@@ -482,6 +482,19 @@ static u32 hand_over(struct sim *sim, unsigned int i)
 	return todo_from;
 }
 
+/* The writer goes on with the room that this makes. */
+static u32 hand_over_all(struct sim *sim, unsigned int i)
+{
+	u32 todo = 0, more;
+
+	while ((more = hand_over(sim, i))) {
+		todo |= more;
+		if (!(more & (WEFT_DO_DONE | WEFT_DO_DEAD)))
+			write_bytes(sim, i);
+	}
+	return todo;
+}
+
 static void settle(struct sim *sim, unsigned int i, u32 todo)
 {
 	struct sim_end *end = &sim->end[i];
@@ -490,7 +503,7 @@ static void settle(struct sim *sim, unsigned int i, u32 todo)
 	if (!(todo & (WEFT_DO_DONE | WEFT_DO_DEAD))) {
 		read_bytes(sim, i);
 		write_bytes(sim, i);
-		todo |= hand_over(sim, i);
+		todo |= hand_over_all(sim, i);
 	}
 	pump(sim, i);
 	if (todo & WEFT_DO_DONE) {
@@ -640,17 +653,42 @@ static bool is_quiet(const struct sim *sim)
 	return !sim->end[0].live && !sim->end[1].live;
 }
 
+/* OPEN and OPENED by hand, at times. */
+static bool open_by_hand(struct sim *sim)
+{
+	struct sim_end *from = &sim->end[0], *to = &sim->end[1];
+	struct weft_pkt open;
+
+	if (sim->p.side[1].refuse || !chance(sim, sim->p.hand))
+		return false;
+	weft_engine_hand_open(&from->e, &open);
+	to->created++;
+	begin(sim, 1, from->flow);
+	weft_engine_accept(&to->e, &open, sim->now);
+	from->handed++;
+	settle(sim, 0, weft_engine_meet(&from->e, &to->e, &open, sim->now));
+	settle(sim, 1, WEFT_DO_UP);
+	return true;
+}
+
+static void open_flow(struct sim *sim)
+{
+	struct sim_end *end = &sim->end[0];
+
+	begin(sim, 0, end->flow + FIRST_FLOW);
+	write_bytes(sim, 0);
+	weft_engine_open(&end->e, sim->now);
+	if (!open_by_hand(sim))
+		pump(sim, 0);
+}
+
 /* One flow after the other; late packets may outlive all of them. */
 static void advance(struct sim *sim)
 {
 	u64 at;
 
-	if (is_quiet(sim) && sim->end[0].flow < sim->p.flows) {
-		begin(sim, 0, sim->end[0].flow + FIRST_FLOW);
-		write_bytes(sim, 0);
-		weft_engine_open(&sim->end[0].e, sim->now);
-		pump(sim, 0);
-	}
+	if (is_quiet(sim) && sim->end[0].flow < sim->p.flows)
+		open_flow(sim);
 	at = next_ns(sim);
 	if (at == WEFT_NEVER) {
 		expect(sim, is_quiet(sim), "nothing will ever happen again");
