@@ -507,7 +507,7 @@ static void connect_failed(struct socket *sock)
 }
 
 static int connect_wire(struct sock *sk, const struct sockaddr_weft *to,
-			bool hold)
+			bool hold, struct sock **wake)
 {
 	struct weft_net *wn = weft_sock_net(sk);
 	struct in6_addr node = weft_addr_node(to);
@@ -527,7 +527,7 @@ static int connect_wire(struct sock *sk, const struct sockaddr_weft *to,
 		weft_sk(sk)->peer_addr = node;
 		weft_sk(sk)->peer_port = be16_to_cpu(to->sw_port);
 		weft_sk(sk)->scope = to->sw_scope;
-		err = weft_conn_start(sk, peer, hold);
+		err = weft_conn_start(sk, peer, hold, wake);
 		weft_node_put(peer);
 	} while (err == -ESTALE);
 	return err;
@@ -563,7 +563,7 @@ static int start_connect(struct sock *sk, const struct sockaddr_weft *to,
 	if (ipv6_addr_any(&node))
 		node = in6addr_loopback;
 	if (!weft_net_is_self(wn, &node))
-		return connect_wire(sk, to, hold);
+		return connect_wire(sk, to, hold, wake);
 	name_self(sk, &node);
 	err = weft_local_connect(sk, &node, be16_to_cpu(to->sw_port), wake);
 	if (!err)
@@ -659,6 +659,9 @@ static int connect_once(struct socket *sock, const struct sockaddr_weft *to,
 			return err;
 		}
 		sock->state = SS_CONNECTING;
+		/* Also where it was handed over: nobody could tell. */
+		if (weft_sk(sk)->conn && !hold && !timeo)
+			return -EINPROGRESS;
 	}
 	return weft_sock_is_held(sk) ? 0 : weft_connect_wait(sock, &timeo);
 }

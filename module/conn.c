@@ -177,9 +177,10 @@ static struct weft_conn *alloc_conn(struct sock *sk, struct weft_node *node,
 
 	if (weft_fault(WEFT_FAULT_ALLOC))
 		return NULL;
-	conn = kmem_cache_zalloc(conn_cache, gfp);
+	conn = kmem_cache_alloc(conn_cache, gfp);
 	if (!conn)
 		return NULL;
+	memset(conn, 0, offsetof(struct weft_conn, engine));
 	conn->key.node = (unsigned long)node;
 	conn->key.flow = flow;
 	conn->key.ours = ours;
@@ -925,7 +926,15 @@ void weft_conn_node_down(struct weft_node *node)
 
 /* --- calls of the socket --- */
 
-int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold)
+static void begin_opening(struct weft_conn *conn)
+{
+	weft_count(conn->node->wn, WEFT_STAT_opens_active, 1);
+	weft_engine_write(&conn->engine, conn->tx_end);
+	weft_engine_open(&conn->engine, ktime_get_ns());
+}
+
+int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold,
+		    struct sock **wake)
 {
 	struct weft_sock *wsk = weft_sk(sk);
 	struct weft_conn *conn;
@@ -947,19 +956,18 @@ int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold)
 		weft_conn_disconnect(sk);
 		return err;
 	}
-	if (!hold)
-		weft_conn_open(sk);
+	if (hold)
+		return 0;
+	begin_opening(conn);
+	if (!weft_handover_open(sk, wake))
+		weft_conn_push(sk);
 	return 0;
 }
 
 void weft_conn_open(struct sock *sk)
 {
-	struct weft_conn *conn = conn_of(sk);
-
 	WRITE_ONCE(weft_sk(sk)->held, false);
-	weft_count(conn->node->wn, WEFT_STAT_opens_active, 1);
-	weft_engine_write(&conn->engine, conn->tx_end);
-	weft_engine_open(&conn->engine, ktime_get_ns());
+	begin_opening(conn_of(sk));
 	weft_conn_push(sk);
 }
 
@@ -978,41 +986,87 @@ void weft_conn_disconnect(struct sock *sk)
 	WRITE_ONCE(sk->sk_shutdown, 0);
 }
 
-int weft_conn_accept(struct sock *child, struct weft_node *node,
-		     struct sk_buff *skb, const struct weft_pkt *pkt)
+/* The flow of a child, which @open has come for; nobody can find it yet. */
+static struct weft_conn *make_accepted(struct sock *child,
+				       struct weft_node *node,
+				       const struct weft_pkt *open, gfp_t gfp)
 {
-	struct backlog_cb of = { .node = node };
 	struct weft_sock *wsk = weft_sk(child);
 	struct weft_conn *conn;
-	int err;
 
-	conn = alloc_conn(child, node, pkt->flow, false,
-			  GFP_ATOMIC | __GFP_NOWARN);
-	if (!conn) {
-		weft_drop(node->wn, skb, WEFT_STAT_drop_memory);
-		return -ENOMEM;
-	}
-	of.conn = conn;
+	conn = alloc_conn(child, node, open->flow, false, gfp);
+	if (!conn)
+		return NULL;
 	wsk->conn = conn;
 	wsk->road = WEFT_ROAD_WIRE;
 	wsk->addr = weft_net_address(node->wn);
 	wsk->peer_addr = node->addr;
-	wsk->peer_port = pkt->sport;
-	bh_lock_sock(child);
-	weft_engine_accept(&conn->engine, pkt, ktime_get_ns());
-	wsk->peer_max_message = conn->engine.peer_max_message;
+	wsk->peer_port = open->sport;
+	return conn;
+}
+
+/* The child's spinlock is ours: whoever finds it waits. */
+static int begin_accepted(struct sock *child, const struct weft_pkt *open,
+			  u64 now)
+{
+	struct weft_conn *conn = conn_of(child);
+	int err;
+
+	weft_engine_accept(&conn->engine, open, now);
+	weft_sk(child)->peer_max_message = conn->engine.peer_max_message;
 	WRITE_ONCE(child->sk_state, TCP_ESTABLISHED);
 	err = link_conn(conn);
+	if (!err)
+		weft_count(conn->node->wn, WEFT_STAT_opens_passive, 1);
+	return err;
+}
+
+int weft_conn_accept(struct sock *child, struct weft_node *node,
+		     struct sk_buff *skb, const struct weft_pkt *pkt)
+{
+	struct weft_conn *conn = make_accepted(child, node, pkt,
+					       GFP_ATOMIC | __GFP_NOWARN);
+	const struct backlog_cb of = { .conn = conn, .node = node };
+	int err;
+
+	if (!conn) {
+		weft_drop(node->wn, skb, WEFT_STAT_drop_memory);
+		return -ENOMEM;
+	}
+	bh_lock_sock(child);
+	err = begin_accepted(child, pkt, ktime_get_ns());
 	if (err) {
 		weft_drop(node->wn, skb, WEFT_STAT_drop_state);
 	} else {
-		weft_count(node->wn, WEFT_STAT_opens_passive, 1);
 		input(child, &of, skb, pkt);
 		if (conn->engine.rcv_nxt)
 			weft_count(node->wn, WEFT_STAT_opens_early, 1);
 	}
 	bh_unlock_sock(child);
 	return err;
+}
+
+bool weft_conn_prepare(struct sock *child, struct weft_node *node,
+		       const struct weft_pkt *open)
+{
+	return make_accepted(child, node, open, GFP_KERNEL);
+}
+
+u32 weft_conn_accept_hand(struct sock *child, struct weft_engine *opener,
+			  const struct weft_pkt *open)
+{
+	struct weft_conn *conn = conn_of(child);
+	u32 todo = 0;
+	u64 now;
+
+	bh_lock_sock(child);
+	now = ktime_get_ns();
+	if (!begin_accepted(child, open, now)) {
+		todo = weft_engine_meet(opener, &conn->engine, open, now);
+		weft_conn_arm_timer(conn, now);
+	}
+	bh_unlock_sock(child);
+	return todo;
 }
 
 void weft_conn_set_cc(struct sock *sk)

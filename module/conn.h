@@ -33,10 +33,11 @@ struct weft_flow_key {
 /**
  * struct weft_conn - what a socket has while it is connected over the wire
  *
- * Life: made by weft_conn_start() or weft_conn_accept(), freed by RCU when the
- * socket is destroyed. In weft_net.flows and node->flows until the flow is
- * DONE or DEAD (@linked). All fields belong to the owner of the socket, except
- * @events (atomic bits) and what the tables' locks guard.
+ * Life: made by weft_conn_start(), for a child by weft_conn_accept() or
+ * weft_conn_prepare(), freed by RCU when the socket is destroyed. In
+ * weft_net.flows and node->flows until the flow is DONE or DEAD (@linked). All
+ * fields belong to the owner of the socket, except @events (atomic bits) and what
+ * the tables' locks guard.
  *
  * @events: WEFT_EV_* that came while the socket was owned by a process
  * @timer: runs to weft_engine_deadline(); has no reference to the socket,
@@ -49,8 +50,6 @@ struct weft_flow_key {
  * @rx_read: stream offset that the reader has consumed
  * @pack_frag: page that small payloads are packed into
  * @scan: where records end in what was delivered (SEQPACKET)
- * @few_records: lent to the engine until it wants more
- * @few_ranges: likewise
  * @spare: pages that writes go into again, or NULL
  * @tx_end: stream offset behind the write queue
  * @tx_cursor: skb of the write queue where the next new byte is, or NULL
@@ -60,6 +59,8 @@ struct weft_flow_key {
  * @gather: small writes, and how long what was not sent of them is held
  * @is_left: an orphan that its node has counted; the node's lock
  * @orphan_end: when an orphan is given up, ns; 0 while there is an fd
+ * @few_records: lent to the engine until it wants more
+ * @few_ranges: likewise
  */
 struct weft_conn {
 	struct rhash_head	hash;
@@ -80,9 +81,6 @@ struct weft_conn {
 	struct page_frag	pack_frag;
 	struct weft_scan	scan;
 
-	struct weft_record	few_records[WEFT_FEW_RECORDS];
-	struct weft_range	few_ranges[WEFT_FEW_RANGES];
-
 	struct weft_spare	*spare;
 	u64			tx_end;
 	struct sk_buff		*tx_cursor;
@@ -92,7 +90,10 @@ struct weft_conn {
 	u64			orphan_end;
 	struct weft_gather	gather;
 
+	/* weft_engine_init() clears it, and says what of the rest is in use. */
 	struct weft_engine	engine;
+	struct weft_record	few_records[WEFT_FEW_RECORDS];
+	struct weft_range	few_ranges[WEFT_FEW_RANGES];
 };
 
 /* Bits of weft_conn.events. */
@@ -110,11 +111,14 @@ void weft_conn_exit_net(struct weft_net *wn);
 /**
  * weft_conn_start() - connect an owned socket over the wire
  * @hold: OPEN does not leave before weft_conn_open(): bytes shall go with it
+ * @wake: set to the listener, with a reference, where the flow was handed over:
+ *	to be woken when sk is not owned any more
  *
  * The socket is TCP_SYN_SENT afterwards; TCP_ESTABLISHED, or TCP_CLOSE
- * with sk_err, follows.
+ * with sk_err, follows. It is TCP_ESTABLISHED at once where @wake is set.
  */
-int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold);
+int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold,
+		    struct sock **wake);
 
 /** weft_conn_open() - OPEN of a held flow may leave, with what was queued */
 void weft_conn_open(struct sock *sk);
@@ -129,6 +133,27 @@ void weft_conn_open(struct sock *sk);
  */
 int weft_conn_accept(struct sock *child, struct weft_node *node,
 		     struct sk_buff *skb, const struct weft_pkt *pkt);
+
+/**
+ * weft_conn_prepare() - the flow of a child that an opener of this machine is to
+ * get; may sleep
+ * @open: of weft_engine_hand_open(), with its names
+ *
+ * Nobody can find it before weft_conn_accept_hand().
+ */
+bool weft_conn_prepare(struct sock *child, struct weft_node *node,
+		       const struct weft_pkt *open);
+
+/**
+ * weft_conn_accept_hand() - as weft_conn_accept(), without a packet; BH
+ * @child: of weft_conn_prepare()
+ * @opener: the engine of the other end, owned by the caller
+ *
+ * Return: WEFT_DO_* bits for @opener, and both engines are OPEN; or 0: the node is
+ * dead, or there is no memory.
+ */
+u32 weft_conn_accept_hand(struct sock *child, struct weft_engine *opener,
+			  const struct weft_pkt *open);
 
 /* Bytes out: outqueue.c */
 

@@ -92,6 +92,9 @@ void weft_conn_grow_arrays(struct weft_conn *conn);
  */
 void weft_conn_send_all(struct sock *sk, u64 now);
 
+/** weft_conn_fill_names() - what every packet says of the flow and the socket */
+void weft_conn_fill_names(const struct sock *sk, struct weft_pkt *pkt);
+
 /** weft_conn_push_at() - weft_conn_push() of a flow that is linked, at @now */
 void weft_conn_push_at(struct sock *sk, u64 now);
 

@@ -2,7 +2,8 @@
 /*
  * Note "Hand-over" of Documentation/design.rst. The sender owns its socket, and
  * takes the spinlock of its peer's, never its own: two that write to each other
- * find each other owned, and send packets.
+ * find each other owned, and send packets. So does an opener, whose peer is a
+ * child that nobody else has.
  */
 #include <linux/if_ether.h>
 #include <linux/netdevice.h>
@@ -12,6 +13,7 @@
 #include "conn_impl.h"
 #include "fault.h"
 #include "handover.h"
+#include "listen.h"
 #include "node.h"
 
 /**
@@ -19,18 +21,18 @@
  * @conn: its flow
  * @sk: its socket; a reference
  * @node: what we are to it
- * @dev: ours, which leads there
+ * @wire: what leads there
  */
 struct far_end {
 	struct weft_conn	*conn;
 	struct sock		*sk;
 	struct weft_node	*node;
-	struct net_device	*dev;
+	struct weft_wire	wire;
 };
 
 static bool find_far(const struct weft_conn *conn, struct far_end *far)
 {
-	far->node = weft_node_across(conn->node, &far->dev);
+	far->node = weft_node_across(conn->node, &far->wire);
 	if (!far->node)
 		return false;
 	far->conn = weft_conn_lookup(far->node, conn->key.flow,
@@ -65,17 +67,22 @@ static bool would_take(const struct far_end *far, const struct sk_buff *skb,
 			weft_inqueue_can_keep(far->sk, skb, &pkt));
 }
 
-/* As the packet that it might have been. */
-static void count(const struct sock *sk, const struct far_end *far, u32 plen)
+/* As the packet of @len bytes that it might have been, by @dev. */
+static void count(struct weft_net *from, struct weft_net *to,
+		  struct net_device *dev, u32 len)
 {
-	u32 len = WEFT_HLEN_DATA + plen;
+	weft_count(from, WEFT_STAT_handovers, 1);
+	weft_count(from, WEFT_STAT_out_packets, 1);
+	weft_count(from, WEFT_STAT_out_bytes, len);
+	weft_count(to, WEFT_STAT_in_packets, 1);
+	weft_count(to, WEFT_STAT_in_bytes, len);
+	dev_sw_netstats_tx_add(dev, 1, ETH_HLEN + len);
+}
 
-	weft_count(weft_sock_net(sk), WEFT_STAT_handovers, 1);
-	weft_count(weft_sock_net(sk), WEFT_STAT_out_packets, 1);
-	weft_count(weft_sock_net(sk), WEFT_STAT_out_bytes, len);
-	weft_count(weft_sock_net(far->sk), WEFT_STAT_in_packets, 1);
-	weft_count(weft_sock_net(far->sk), WEFT_STAT_in_bytes, len);
-	dev_sw_netstats_tx_add(far->dev, 1, ETH_HLEN + len);
+static void heard(struct weft_node *node, struct weft_node *far)
+{
+	weft_node_heard(node, true);
+	weft_node_heard(far, true);
 }
 
 static u64 end_of(const struct weft_engine *from, const struct sk_buff *skb)
@@ -101,7 +108,8 @@ static bool hand_one(struct sock *sk, struct far_end *far, u64 now, u32 *todo)
 	if (skb)
 		weft_outqueue_take(sk, skb);
 	weft_engine_hand(from, end, &pkt);
-	count(sk, far, pkt.plen);
+	count(weft_sock_net(sk), far->node->wn, far->wire.ours,
+	      WEFT_HLEN_DATA + pkt.plen);
 	todo_far = weft_engine_input(to, &pkt, NULL, 0, now);
 	weft_conn_obey_payload(far->sk, skb, &pkt, &todo_far, now);
 	weft_engine_took(to);
@@ -136,10 +144,8 @@ static u32 hand_all(struct sock *sk, struct far_end *far, u64 *now)
 	if (todo)
 		weft_engine_look(&conn_of(sk)->engine, &far->conn->engine);
 	bh_unlock_sock(far->sk);
-	if (todo) {
-		weft_node_heard(conn_of(sk)->node, true);
-		weft_node_heard(far->node, true);
-	}
+	if (todo)
+		heard(conn_of(sk)->node, far->node);
 	return todo;
 }
 
@@ -181,5 +187,82 @@ bool weft_handover(struct sock *sk)
 		weft_outqueue_free_acked(sk);
 	else if (todo)
 		weft_conn_obey(sk, todo, now);
+	return todo;
+}
+
+/**
+ * struct far_listener - who is to be the peer
+ * @sk: the listener; a reference, which keeps its namespace
+ * @node: what we are to it; a reference
+ */
+struct far_listener {
+	struct sock		*sk;
+	struct weft_node	*node;
+};
+
+static bool find_listener(const struct weft_conn *conn,
+			  const struct weft_pkt *open, struct far_listener *far)
+{
+	struct weft_wire wire;
+
+	far->sk = NULL;
+	rcu_read_lock();
+	far->node = weft_node_across(conn->node, &wire);
+	if (far->node && weft_node_tryhold(far->node)) {
+		weft_fault_delay();
+		far->sk = weft_listen_find(far->node, wire.theirs->ifindex, open);
+		if (!far->sk)
+			weft_node_put(far->node);
+	}
+	rcu_read_unlock();
+	return far->sk;
+}
+
+/* OPEN there, and OPENED back; what acknowledges that are the first bytes. */
+static u32 join(struct weft_conn *conn, struct sock *child,
+		struct weft_node *far, const struct weft_pkt *open)
+{
+	u32 len = weft_packet_hlen(WEFT_OPEN, 0);
+	struct weft_wire wire;
+	u32 todo = 0;
+
+	local_bh_disable();
+	rcu_read_lock();
+	/* Once more: there was time to put something onto the wire. */
+	if (weft_node_across(conn->node, &wire) == far)
+		todo = weft_conn_accept_hand(child, &conn->engine, open);
+	if (todo) {
+		count(conn->node->wn, far->wn, wire.ours, len);
+		count(far->wn, conn->node->wn, wire.theirs, len);
+		heard(conn->node, far);
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+	return todo;
+}
+
+bool weft_handover_open(struct sock *sk, struct sock **wake)
+{
+	struct weft_conn *conn = conn_of(sk);
+	struct far_listener far;
+	struct weft_pkt open;
+	struct sock *child;
+	u32 todo = 0;
+
+	weft_engine_hand_open(&conn->engine, &open);
+	weft_conn_fill_names(sk, &open);
+	if (!find_listener(conn, &open, &far))
+		return false;
+	child = weft_listen_prepare(far.sk, far.node, &open);
+	if (child)
+		todo = join(conn, child, far.node, &open);
+	weft_fault_delay();
+	if (child && weft_listen_seat(far.sk, child, todo))
+		*wake = far.sk;
+	else
+		sock_put(far.sk);
+	weft_node_put(far.node);
+	if (todo)
+		weft_conn_obey(sk, todo, ktime_get_ns());
 	return todo;
 }

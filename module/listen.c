@@ -161,9 +161,8 @@ void weft_listen_changed(const struct sock *listener)
 	wake_up_var(changes);
 }
 
-/* A listener that takes this OPEN, with a reference, or NULL. */
-static struct sock *find_listener(struct weft_node *node, struct sk_buff *skb,
-				  const struct weft_pkt *pkt)
+struct sock *weft_listen_find(struct weft_node *node, int ifindex,
+			      const struct weft_pkt *pkt)
 {
 	struct in6_addr self = weft_net_address(node->wn);
 	struct sock *listener;
@@ -171,8 +170,7 @@ static struct sock *find_listener(struct weft_node *node, struct sk_buff *skb,
 
 	type = pkt->type == WEFT_TYPE_STREAM ? SOCK_STREAM : SOCK_SEQPACKET;
 	listener = weft_port_lookup(node->wn, false, &self, pkt->dport,
-				    &node->addr, pkt->sport,
-				    skb->dev->ifindex);
+				    &node->addr, pkt->sport, ifindex);
 	if (listener && listener->sk_type != type) {
 		sock_put(listener);
 		return NULL;
@@ -180,31 +178,48 @@ static struct sock *find_listener(struct weft_node *node, struct sk_buff *skb,
 	return listener;
 }
 
-/* False: not accepted, and the place is free; takes skb. */
-static bool accept_for(struct sock *listener, struct weft_node *node,
+/* The child that is to have the place of reserve(); the queue's, and ours. */
+static struct sock *make_child(struct sock *listener, gfp_t gfp)
+{
+	struct sock *child = weft_sock_child(listener, gfp);
+
+	if (child)
+		sock_hold(child);
+	else
+		give_back(listener);
+	return child;
+}
+
+bool weft_listen_seat(struct sock *listener, struct sock *child, bool flow)
+{
+	bool seated = flow && fill_place(listener, child);
+
+	if (!seated) {
+		weft_sock_destroy(child);
+		give_back(listener);
+	}
+	sock_put(child);
+	return seated;
+}
+
+/* Takes skb. */
+static void accept_for(struct sock *listener, struct weft_node *node,
 		       struct sk_buff *skb, const struct weft_pkt *pkt)
 {
-	struct sock *child = weft_sock_child(listener, GFP_ATOMIC);
-	bool accepted;
+	struct sock *child = make_child(listener, GFP_ATOMIC);
 
-	if (!child) {
+	if (!child)
 		weft_drop(node->wn, skb, WEFT_STAT_drop_memory);
-		return false;
-	}
-	sock_hold(child);
-	accepted = !weft_conn_accept(child, node, skb, pkt) &&
-		   fill_place(listener, child);
-	if (!accepted)
-		weft_sock_destroy(child);
-	sock_put(child);
-	return accepted;
+	else if (weft_listen_seat(listener, child,
+				  !weft_conn_accept(child, node, skb, pkt)))
+		listener->sk_data_ready(listener);
 }
 
 /* With a reference to @node. */
 static void accept_open(struct weft_node *node, struct sk_buff *skb,
 			const struct weft_pkt *pkt)
 {
-	struct sock *listener = find_listener(node, skb, pkt);
+	struct sock *listener = weft_listen_find(node, skb->dev->ifindex, pkt);
 	struct weft_net *wn = node->wn;
 
 	if (!listener) {
@@ -214,12 +229,10 @@ static void accept_open(struct weft_node *node, struct sk_buff *skb,
 		weft_drop(wn, skb, WEFT_STAT_drop_port);
 		return;
 	}
-	if (!reserve(listener))
-		weft_drop(wn, skb, WEFT_STAT_drop_backlog);
-	else if (accept_for(listener, node, skb, pkt))
-		listener->sk_data_ready(listener);
+	if (reserve(listener))
+		accept_for(listener, node, skb, pkt);
 	else
-		give_back(listener);
+		weft_drop(wn, skb, WEFT_STAT_drop_backlog);
 	sock_put(listener);
 }
 
@@ -233,4 +246,19 @@ void weft_listen_open(struct weft_node *node, struct sk_buff *skb,
 	}
 	accept_open(node, skb, pkt);
 	weft_node_put(node);
+}
+
+struct sock *weft_listen_prepare(struct sock *listener, struct weft_node *node,
+				 const struct weft_pkt *open)
+{
+	struct sock *child;
+
+	if (!reserve(listener))
+		return NULL;
+	child = make_child(listener, GFP_KERNEL);
+	if (child && !weft_conn_prepare(child, node, open)) {
+		weft_listen_seat(listener, child, false);
+		return NULL;
+	}
+	return child;
 }

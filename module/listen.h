@@ -55,4 +55,35 @@ void weft_listen_drop(struct sock *listener, struct list_head *children);
 void weft_listen_open(struct weft_node *node, struct sk_buff *skb,
 		      const struct weft_pkt *pkt);
 
+/**
+ * weft_listen_find() - the listener that an OPEN is for; RCU
+ * @ifindex: of the device that it came by, or would have
+ *
+ * Return: with a reference; NULL: nobody listens there, or with another type.
+ */
+struct sock *weft_listen_find(struct weft_node *node, int ifindex,
+			      const struct weft_pkt *open);
+
+/**
+ * weft_listen_prepare() - a child for an opener of this machine; may sleep
+ * @node: what the opener's node is to the listener; the caller has a reference
+ * @open: of weft_engine_hand_open(), with its names
+ *
+ * Return: for weft_listen_seat(), with a place in the queue; NULL: there is no
+ * room, or no memory.
+ */
+struct sock *weft_listen_prepare(struct sock *listener, struct weft_node *node,
+				 const struct weft_pkt *open);
+
+/**
+ * weft_listen_seat() - accept() finds the child from now on
+ * @flow: it has one; else, or where nobody listens any more, it ends here, and
+ *	its place is free
+ *
+ * Takes the caller's reference to @child. Wakes nobody.
+ *
+ * Return: true when the listener is to be woken.
+ */
+bool weft_listen_seat(struct sock *listener, struct sock *child, bool flow);
+
 #endif /* WEFT_LISTEN_H */

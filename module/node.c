@@ -1012,28 +1012,29 @@ u32 weft_node_mss(const struct weft_node *node, u32 *super_max)
 	return mss;
 }
 
-/* Is the node at @mac, behind @dev, and do we speak to it as @remote_id? */
-static bool is_settled_at(struct weft_node *node, const struct net_device *dev,
-			  const u8 *mac, u64 remote_id)
+/*
+ * Is the node at @mac, behind @dev, and do we speak to it as @remote_id? A node
+ * that moves at this moment is seen before that, or after, or in between: as it
+ * is with a packet that is on its way.
+ */
+static bool is_settled_at(const struct weft_node *node,
+			  const struct net_device *dev, const u8 *mac,
+			  u64 remote_id)
 {
-	bool at;
-
-	spin_lock_bh(&node->lock);
-	at = node->state == WEFT_NODE_UP && node->confirmed && !node->probing &&
-	     node->dev == dev && node->remote_id == remote_id &&
-	     ether_addr_equal(node->mac, mac);
-	spin_unlock_bh(&node->lock);
-	return at;
+	return READ_ONCE(node->state) == WEFT_NODE_UP &&
+	       READ_ONCE(node->confirmed) && !READ_ONCE(node->probing) &&
+	       READ_ONCE(node->dev) == dev &&
+	       READ_ONCE(node->remote_id) == remote_id &&
+	       data_race(ether_addr_equal(node->mac, mac));
 }
 
 struct weft_node *weft_node_across(struct weft_node *node,
-				   struct net_device **dev)
+				   struct weft_wire *wire)
 {
 	struct net_device *ours = READ_ONCE(node->dev), *theirs;
 	struct weft_net *wn = node->wn, *there;
 	struct weft_node *far;
 
-	*dev = ours;
 	if (!ours || !READ_ONCE(wn->handover))
 		return NULL;
 	theirs = weft_link_across(ours);
@@ -1049,6 +1050,7 @@ struct weft_node *weft_node_across(struct weft_node *node,
 	    !is_settled_at(far, theirs, ours->dev_addr,
 			   READ_ONCE(node->local_id)))
 		return NULL;
+	*wire = (struct weft_wire){ .ours = ours, .theirs = theirs };
 	return far;
 }
 

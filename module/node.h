@@ -239,9 +239,15 @@ static inline bool weft_node_is_up(const struct weft_node *node)
  */
 u32 weft_node_mss(const struct weft_node *node, u32 *super_max);
 
+/* The devices of weft_node_across(), borrowed as it is. */
+struct weft_wire {
+	struct net_device	*ours;
+	struct net_device	*theirs;
+};
+
 /**
  * weft_node_across() - the node that we are to @node, in another namespace
- * @dev: set to the device that leads there
+ * @wire: set to what leads there, where there is one
  *
  * Where nothing is between the two but weft_link_across(), both have used the
  * session, and neither is in doubt about the other.
@@ -251,7 +257,7 @@ u32 weft_node_mss(const struct weft_node *node, u32 *super_max);
  * Return: borrowed under RCU, or NULL.
  */
 struct weft_node *weft_node_across(struct weft_node *node,
-				   struct net_device **dev);
+				   struct weft_wire *wire);
 
 /** weft_node_has_fq() - does its device keep packets until they are to leave? */
 bool weft_node_has_fq(const struct weft_node *node);

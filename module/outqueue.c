@@ -214,7 +214,7 @@ static struct sk_buff *make_packet(struct sock *sk, const struct weft_pkt *pkt,
 	return skb;
 }
 
-static void fill_names(struct sock *sk, struct weft_pkt *pkt)
+void weft_conn_fill_names(const struct sock *sk, struct weft_pkt *pkt)
 {
 	struct weft_conn *conn = conn_of(sk);
 	struct weft_sock *wsk = weft_sk(sk);
@@ -259,7 +259,7 @@ static void send_packet(struct sock *sk, struct weft_pkt *pkt, u64 now)
 		weft_count(conn->node->wn, WEFT_STAT_out_reset, 1);
 	/* Told before it leaves: an answer may come on this very CPU. */
 	weft_engine_sent(&conn->engine, pkt, plen, now);
-	fill_names(sk, pkt);
+	weft_conn_fill_names(sk, pkt);
 	weft_send(conn->node, skb, pkt, pkt->segment);
 }
 

@@ -12,6 +12,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/sockios.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <stdatomic.h>
@@ -163,6 +164,230 @@ TEST_F(handover, without_a_packet)
 	EXPECT_TRUE(eventually(all_is_handed_over, &self->conn));
 }
 
+/* --- a flow that begins --- */
+
+/* The second connection of the pair. Return: how often B has handed over; -1: none */
+static long long open_another(const struct conn *conn, int type,
+			      struct conn *another)
+{
+	long long before = count_of("handovers");
+
+	*another = (struct conn){ .far = -1, .listener = -1 };
+	another->near = connected(type, &conn->addr);
+	if (another->near < 0)
+		return -1;
+	another->far = accepted(conn->listener);
+	return another->far < 0 ? -1 : count_of("handovers") - before;
+}
+
+TEST_F(handover, a_flow_begins)
+{
+	struct conn another;
+
+	/* The first packets of a session introduce its ends. */
+	if (can_hand_over()) {
+		ASSERT_TRUE(eventually(all_is_handed_over, &self->conn));
+	}
+	EXPECT_EQ(can_hand_over(),
+		  open_another(&self->conn, variant->type, &another));
+	EXPECT_HANDED(&another);
+	conn_close(&another);
+	ASSERT_EQ(0, set_handover(END_B, "0"));
+	EXPECT_EQ(0, open_another(&self->conn, variant->type, &another));
+	EXPECT_EQ(0, speak(&another));
+	conn_close(&another);
+}
+
+/* As everywhere, who does not wait is told later, here by an edge. */
+TEST_F(handover, a_flow_begins_for_who_does_not_wait)
+{
+	struct epoll_event event = { .events = EPOLLOUT | EPOLLET };
+	int fd = end_socket(END_A, variant->type), far;
+	int ep = epoll_create1(0);
+	long long before;
+
+	EXPECT_HANDED(&self->conn);
+	ASSERT_EQ(0, set_nonblock(fd));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event));
+	while (epoll_wait(ep, &event, 1, 0) > 0)
+		;
+	before = count_of("handovers");
+	EXPECT_EQ(EINPROGRESS, ERR(connect_to(fd, &self->conn.addr)));
+	if (can_hand_over()) {
+		EXPECT_EQ(before + 1, count_of("handovers"));
+	}
+	EXPECT_EQ(1, epoll_wait(ep, &event, 1, DEADLINE_MS));
+	EXPECT_EQ(EPOLLOUT, event.events);
+	EXPECT_EQ(0, get_int(fd, SO_ERROR));
+	close(ep);
+	far = accepted(self->conn.listener);
+	EXPECT_EQ(5, SEND(far, "there"));
+	EXPECT_MESSAGE(fd, "there");
+	EXPECT_EQ(0, connect_to(fd, &self->conn.addr));
+	EXPECT_EQ(EISCONN, ERR(connect_to(fd, &self->conn.addr)));
+	close(far);
+	close(fd);
+}
+
+TEST_F(handover, no_flow_begins_where_nobody_listens)
+{
+	int fd = end_socket(END_A, variant->type);
+	int other = variant->type == SOCK_STREAM ? SOCK_SEQPACKET : SOCK_STREAM;
+
+	EXPECT_HANDED(&self->conn);
+	/* Of another type. */
+	EXPECT_EQ(-1, connected(other, &self->conn.addr));
+	EXPECT_EQ(ECONNREFUSED, errno);
+	close(self->conn.listener);
+	self->conn.listener = -1;
+	EXPECT_EQ(ECONNREFUSED, ERR(connect_to(fd, &self->conn.addr)));
+	close(fd);
+}
+
+/* What finds no place goes as a packet, which is said again until there is one. */
+TEST_F(handover, a_flow_waits_for_a_place)
+{
+	struct conn few = { .near = -1, .far = -1 };
+	int fds[3], far[3], i;
+
+	EXPECT_HANDED(&self->conn);
+	few.listener = listener(END_B, variant->type, 1, &few.addr);
+	ASSERT_LE(0, few.listener);
+	for (i = 0; i < 3; i++) {
+		fds[i] = end_socket(END_A, variant->type);
+		ASSERT_EQ(0, set_nonblock(fds[i]));
+		EXPECT_EQ(EINPROGRESS, ERR(connect_to(fds[i], &few.addr)));
+	}
+	EXPECT_TRUE(wait_all_events(fds[1], POLLOUT));
+	EXPECT_EQ(0, events_now(fds[2], POLLOUT));
+	for (i = 0; i < 3; i++) {
+		far[i] = accepted(few.listener);
+		ASSERT_LE(0, far[i]);
+		EXPECT_EQ(5, SEND(far[i], "there"));
+		EXPECT_TRUE(wait_all_events(fds[i], POLLOUT | POLLIN));
+		EXPECT_MESSAGE(fds[i], "there");
+	}
+	for (i = 0; i < 3; i++) {
+		close(fds[i]);
+		close(far[i]);
+	}
+	close(few.listener);
+}
+
+TEST_F(handover, a_flow_that_nobody_took_is_reset)
+{
+	long long before;
+	int fd;
+
+	EXPECT_HANDED(&self->conn);
+	before = count_of("handovers");
+	fd = connected(variant->type, &self->conn.addr);
+	ASSERT_LE(0, fd);
+	if (can_hand_over()) {
+		EXPECT_EQ(before + 1, count_of("handovers"));
+	}
+	close(self->conn.listener);
+	self->conn.listener = -1;
+	EXPECT_TRUE(wait_all_events(fd, POLLHUP));
+	EXPECT_EQ(ECONNRESET, get_int(fd, SO_ERROR));
+	close(fd);
+}
+
+/* What goes with OPEN may be refused, and what is refused goes once more. */
+TEST_F(handover, a_flow_that_takes_bytes_along_goes_as_a_packet)
+{
+	int fd = end_socket(END_A, variant->type), far;
+	long long before;
+
+	EXPECT_HANDED(&self->conn);
+	before = count_of("opens_early");
+	EXPECT_EQ(5, sendto(fd, "early", 5, MSG_FASTOPEN, &self->conn.addr.sa,
+			    self->conn.addr.len));
+	far = accepted(self->conn.listener);
+	EXPECT_MESSAGE(far, "early");
+	EXPECT_EQ(before + 1, count_of("opens_early"));
+	EXPECT_EQ(4, SEND(far, "back"));
+	EXPECT_MESSAGE(fd, "back");
+	close(far);
+	close(fd);
+}
+
+#define FLOWS		200
+
+/* One who connects again and again, and is greeted. */
+struct opener {
+	enum end end;
+	int type;
+	struct addr to;
+	int lis;
+};
+
+static long open_often(void *arg)
+{
+	const struct opener *o = arg;
+	long n;
+
+	for (n = 0; n < FLOWS; n++) {
+		int fd = end_socket(o->end, o->type);
+		char got[5] = "";
+		bool good = !connect_to(fd, &o->to) &&
+			    recv_exactly(fd, got, 5) == 5 &&
+			    !memcmp(got, "hello", 5);
+
+		close(fd);
+		if (!good)
+			break;
+	}
+	return n;
+}
+
+static long greet_often(void *arg)
+{
+	const struct opener *o = arg;
+	long n;
+	char c;
+
+	for (n = 0; n < FLOWS; n++) {
+		int fd = accepted(o->lis);
+		bool good = fd >= 0 && SEND(fd, "hello") == 5 &&
+			    recv_one(fd, &c, 1) == 0;
+
+		close(fd);
+		if (!good)
+			break;
+	}
+	return n;
+}
+
+/* Two nodes open flows to each other, and the listeners write first. */
+TEST_F(handover, flows_that_begin_both_ways_at_once)
+{
+	struct opener opener[2] = {
+		{ .end = END_A, .type = variant->type },
+		{ .end = END_B, .type = variant->type },
+	};
+	struct task tasks[4];
+	int i;
+
+	EXPECT_HANDED(&self->conn);
+	for (i = 0; i < 2; i++) {
+		opener[i].lis = listener(i ? END_A : END_B, variant->type, 8,
+					 &opener[i].to);
+		ASSERT_LE(0, opener[i].lis);
+	}
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, task_start(&tasks[i], open_often, &opener[i]));
+		ASSERT_EQ(0, task_start(&tasks[2 + i], greet_often, &opener[i]));
+	}
+	for (i = 0; i < 4; i++) {
+		EXPECT_TRUE(task_join_within(&tasks[i], 10 * DEADLINE_MS));
+		EXPECT_EQ(FLOWS, tasks[i].result);
+	}
+	for (i = 0; i < 2; i++) {
+		close(opener[i].lis);
+	}
+}
+
 TEST_F(handover, not_where_it_is_switched_off)
 {
 	ASSERT_EQ(0, set_handover(END_A, "0"));
@@ -195,14 +420,14 @@ static int watcher(int protocol, bool of_device)
 	return fd;
 }
 
-/* Frames of ours with bytes of a stream that came to @fd. */
-static int data_at(int fd)
+/* Frames of ours of @kind that came to @fd; those before them are gone. */
+static int frames_at(int fd, unsigned int kind)
 {
 	struct peer peer = { .fd = fd };
 	int nr = 0;
 
 	while (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 0) > 0)
-		nr += take_frame(&peer, 0) && kind_of(&peer.in) == DATA &&
+		nr += take_frame(&peer, 0) && kind_of(&peer.in) == kind &&
 		      get_int_at(&peer.in, 12, 2) == ETHERTYPE_WEFT;
 	return nr;
 }
@@ -218,6 +443,7 @@ TEST_F(handover, not_past_who_watches)
 		{ ETHERTYPE_WEFT, false },
 		{ ETHERTYPE_WEFT, true },
 	};
+	struct conn another;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(watchers); i++) {
@@ -225,7 +451,12 @@ TEST_F(handover, not_past_who_watches)
 
 		ASSERT_LE(0, fd);
 		EXPECT_EQ(0, speak(&self->conn));
-		EXPECT_LE(ROUNDS, data_at(fd));
+		EXPECT_LE(ROUNDS, frames_at(fd, DATA));
+		EXPECT_EQ(0, open_another(&self->conn, variant->type, &another));
+		/* It may get them a little later than the socket does. */
+		EXPECT_EQ(0, speak(&another));
+		EXPECT_LE(1, frames_at(fd, OPENED));
+		conn_close(&another);
 		close(fd);
 		EXPECT_HANDED(&self->conn);
 	}

@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 
 #include "weft_test.h"
+#include "peer.h"
 
 #define ROOM	(sizeof(struct weft_info) + 64)
 
@@ -175,7 +176,10 @@ TEST_F(conn, tells_the_path)
 
 	WEFT_ONLY();
 	ONLY_IF(road()->wire);
-	ASSERT_EQ(5, SEND(self->near, "bytes"));
+	/* What is handed over tells nothing of it. */
+	set_handover(END_A, "0");
+	EXPECT_EQ(5, SEND(self->near, "bytes"));
+	set_handover(END_A, "1");
 	EXPECT_MESSAGE(self->far, "bytes");
 	ASSERT_TRUE(eventually(all_is_acked, &self->near));
 	info = info_of(self->near);

@@ -92,11 +92,25 @@ static bool has_all(void *fd)
 	       info.unread >= BYTES;
 }
 
+/* The ends know of each other, and a flow may begin in the client's task. */
+static bool both_have_spoken(struct conn *conn)
+{
+	char c;
+
+	return SEND(conn->near, "x") == 1 && recv_one(conn->far, &c, 1) == 1 &&
+	       SEND(conn->far, "x") == 1 && recv_one(conn->near, &c, 1) == 1;
+}
+
 TEST_F(memcg, unread_bytes_are_the_servers)
 {
-	int fd = connected(variant->type, &self->addr), got, i;
+	struct conn first = { .listener = -1 };
 	static char bytes[BYTES / 10];
+	int fd, got, i;
 
+	first.near = connected(variant->type, &self->addr);
+	first.far = accepted(self->lis);
+	ASSERT_TRUE(both_have_spoken(&first));
+	fd = connected(variant->type, &self->addr);
 	ASSERT_LE(0, fd);
 	got = accepted(self->lis);
 	ASSERT_LE(0, got);
@@ -109,6 +123,7 @@ TEST_F(memcg, unread_bytes_are_the_servers)
 	}
 	close(fd);
 	close(got);
+	conn_close(&first);
 }
 
 TEST_HARNESS_MAIN

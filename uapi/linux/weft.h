@@ -155,7 +155,7 @@ enum {
  * @backoff: times that the retransmission timer expired in a row
  * @reserved: 0
  * @mss: payload of one frame, bytes
- * @rtt_us: smoothed round-trip time, us
+ * @rtt_us: smoothed round-trip time, us; 0, as the next two, while no packet has told it
  * @rttvar_us: its mean deviation, us
  * @min_rtt_us: the least of late, us
  * @rto_us: retransmission timeout, us
