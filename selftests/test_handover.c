@@ -528,6 +528,37 @@ TEST_F(handover, not_past_a_program)
 	}
 }
 
+#define ADD_CHAIN(hook)							\
+	"nft 'add table netdev weft; add chain netdev weft pass_all "	\
+	"{ type filter hook " hook " device \"%1$s\" priority 0; }'"
+#define DEL_CHAIN	"nft delete table netdev weft"
+
+static bool has_netfilter(void)
+{
+	return !command(END_A, "nft 'add table netdev weft; "
+			       "delete table netdev weft' 2>/dev/null");
+}
+
+/* A chain without a rule, which passes all. */
+TEST_F(handover, not_past_netfilter)
+{
+	static const struct thing chains[] = {
+		{ ADD_CHAIN("ingress"), DEL_CHAIN },
+		{ ADD_CHAIN("egress"), DEL_CHAIN },
+	};
+	unsigned int i;
+	int end;
+
+	ONLY_IF(has_netfilter());
+	for (i = 0; i < ARRAY_SIZE(chains); i++) {
+		for (end = END_A; end <= END_B; end++) {
+			EXPECT_TRUE(goes_as_packets_beside(&self->conn, end,
+							   &chains[i]));
+			EXPECT_HANDED(&self->conn);
+		}
+	}
+}
+
 static int bpf(int cmd, union bpf_attr *attr)
 {
 	return syscall(SYS_bpf, cmd, attr, sizeof(*attr));
