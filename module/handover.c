@@ -194,10 +194,12 @@ bool weft_handover(struct sock *sk)
  * struct far_listener - who is to be the peer
  * @sk: the listener; a reference, which keeps its namespace
  * @node: what we are to it; a reference
+ * @ifindex: of the device that we reach it by
  */
 struct far_listener {
 	struct sock		*sk;
 	struct weft_node	*node;
+	int			ifindex;
 };
 
 static bool find_listener(const struct weft_conn *conn,
@@ -210,7 +212,8 @@ static bool find_listener(const struct weft_conn *conn,
 	far->node = weft_node_across(conn->node, &wire);
 	if (far->node && weft_node_tryhold(far->node)) {
 		weft_fault_delay();
-		far->sk = weft_listen_find(far->node, wire.theirs->ifindex, open);
+		far->ifindex = wire.theirs->ifindex;
+		far->sk = weft_listen_find(far->node, far->ifindex, open);
 		if (!far->sk)
 			weft_node_put(far->node);
 	}
@@ -220,8 +223,9 @@ static bool find_listener(const struct weft_conn *conn,
 
 /* OPEN there, and OPENED back; what acknowledges that are the first bytes. */
 static u32 join(struct weft_conn *conn, struct sock *child,
-		struct weft_node *far, const struct weft_pkt *open)
+		const struct far_listener *far, const struct weft_pkt *open)
 {
+	struct weft_net *ours = conn->node->wn, *theirs = far->node->wn;
 	u32 len = weft_packet_hlen(WEFT_OPEN, 0);
 	struct weft_wire wire;
 	u32 todo = 0;
@@ -229,12 +233,13 @@ static u32 join(struct weft_conn *conn, struct sock *child,
 	local_bh_disable();
 	rcu_read_lock();
 	/* Once more: there was time to put something onto the wire. */
-	if (weft_node_across(conn->node, &wire) == far)
+	if (weft_node_across(conn->node, &wire) == far->node &&
+	    wire.theirs->ifindex == far->ifindex)
 		todo = weft_conn_accept_hand(child, &conn->engine, open);
 	if (todo) {
-		count(conn->node->wn, far->wn, wire.ours, len);
-		count(far->wn, conn->node->wn, wire.theirs, len);
-		heard(conn->node, far);
+		count(ours, theirs, wire.ours, len);
+		count(theirs, ours, wire.theirs, len);
+		heard(conn->node, far->node);
 	}
 	rcu_read_unlock();
 	local_bh_enable();
@@ -255,7 +260,7 @@ bool weft_handover_open(struct sock *sk, struct sock **wake)
 		return false;
 	child = weft_listen_prepare(far.sk, far.node, &open);
 	if (child)
-		todo = join(conn, child, far.node, &open);
+		todo = join(conn, child, &far, &open);
 	weft_fault_delay();
 	if (child && weft_listen_seat(far.sk, child, todo))
 		*wake = far.sk;

@@ -75,7 +75,7 @@ static bool reserve(struct sock *listener)
 	bool has;
 
 	spin_lock_bh(&q->lock);
-	has = !sk_acceptq_is_full(listener);
+	has = is_listening(listener) && !sk_acceptq_is_full(listener);
 	if (has)
 		sk_acceptq_added(listener);
 	spin_unlock_bh(&q->lock);
@@ -178,28 +178,31 @@ struct sock *weft_listen_find(struct weft_node *node, int ifindex,
 	return listener;
 }
 
-/* The child that is to have the place of reserve(); the queue's, and ours. */
+/* Two references: the queue's to be, and ours. */
 static struct sock *make_child(struct sock *listener, gfp_t gfp)
 {
 	struct sock *child = weft_sock_child(listener, gfp);
 
 	if (child)
 		sock_hold(child);
-	else
-		give_back(listener);
 	return child;
+}
+
+static void drop_child(struct sock *child)
+{
+	weft_sock_destroy(child);
+	sock_put(child);
 }
 
 bool weft_listen_seat(struct sock *listener, struct sock *child, bool flow)
 {
-	bool seated = flow && fill_place(listener, child);
-
-	if (!seated) {
-		weft_sock_destroy(child);
-		give_back(listener);
+	if (flow && fill_place(listener, child)) {
+		sock_put(child);
+		return true;
 	}
-	sock_put(child);
-	return seated;
+	drop_child(child);
+	give_back(listener);
+	return false;
 }
 
 /* Takes skb. */
@@ -208,11 +211,13 @@ static void accept_for(struct sock *listener, struct weft_node *node,
 {
 	struct sock *child = make_child(listener, GFP_ATOMIC);
 
-	if (!child)
+	if (!child) {
 		weft_drop(node->wn, skb, WEFT_STAT_drop_memory);
-	else if (weft_listen_seat(listener, child,
-				  !weft_conn_accept(child, node, skb, pkt)))
+		give_back(listener);
+	} else if (weft_listen_seat(listener, child,
+				    !weft_conn_accept(child, node, skb, pkt))) {
 		listener->sk_data_ready(listener);
+	}
 }
 
 /* With a reference to @node. */
@@ -253,12 +258,14 @@ struct sock *weft_listen_prepare(struct sock *listener, struct weft_node *node,
 {
 	struct sock *child;
 
-	if (!reserve(listener))
+	if (weft_listen_is_full(listener))
 		return NULL;
 	child = make_child(listener, GFP_KERNEL);
-	if (child && !weft_conn_prepare(child, node, open)) {
-		weft_listen_seat(listener, child, false);
+	if (!child)
 		return NULL;
-	}
-	return child;
+	/* The place last: nobody keeps one while he waits for memory. */
+	if (weft_conn_prepare(child, node, open) && reserve(listener))
+		return child;
+	drop_child(child);
+	return NULL;
 }

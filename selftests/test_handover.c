@@ -257,9 +257,11 @@ TEST_F(handover, a_flow_waits_for_a_place)
 		fds[i] = end_socket(END_A, variant->type);
 		ASSERT_EQ(0, set_nonblock(fds[i]));
 		EXPECT_EQ(EINPROGRESS, ERR(connect_to(fds[i], &few.addr)));
+		/* Each of two has a place before the next comes. */
+		EXPECT_EQ(i < 2 ? POLLOUT : 0,
+			  i < 2 ? wait_events(fds[i], POLLOUT) :
+				  events_now(fds[i], POLLOUT));
 	}
-	EXPECT_TRUE(wait_all_events(fds[1], POLLOUT));
-	EXPECT_EQ(0, events_now(fds[2], POLLOUT));
 	for (i = 0; i < 3; i++) {
 		far[i] = accepted(few.listener);
 		ASSERT_LE(0, far[i]);
@@ -359,6 +361,11 @@ static long greet_often(void *arg)
 	return n;
 }
 
+static long accept_one(void *lis)
+{
+	return accept(*(int *)lis, NULL, NULL);
+}
+
 /* Two nodes open flows to each other, and the listeners write first. */
 TEST_F(handover, flows_that_begin_both_ways_at_once)
 {
@@ -367,9 +374,11 @@ TEST_F(handover, flows_that_begin_both_ways_at_once)
 		{ .end = END_B, .type = variant->type },
 	};
 	struct task tasks[4];
+	long long before;
 	int i;
 
 	EXPECT_HANDED(&self->conn);
+	before = count_of("handovers");
 	for (i = 0; i < 2; i++) {
 		opener[i].lis = listener(i ? END_A : END_B, variant->type, 8,
 					 &opener[i].to);
@@ -383,9 +392,52 @@ TEST_F(handover, flows_that_begin_both_ways_at_once)
 		EXPECT_TRUE(task_join_within(&tasks[i], 10 * DEADLINE_MS));
 		EXPECT_EQ(FLOWS, tasks[i].result);
 	}
+	if (can_hand_over()) {
+		EXPECT_LT(before + FLOWS, count_of("handovers"));
+	}
 	for (i = 0; i < 2; i++) {
 		close(opener[i].lis);
 	}
+}
+
+/* As a packet would have come by B's device, and by no other. */
+TEST_F(handover, a_flow_comes_by_the_device)
+{
+	struct conn bound = { .near = -1, .far = -1 };
+	struct addr name, other;
+	struct task task;
+	int lis;
+
+	EXPECT_HANDED(&self->conn);
+	lis = bound_socket(END_B, variant->type, &bound.addr);
+	ASSERT_LE(0, lis);
+	bound.listener = lis;
+	ASSERT_EQ(0, setsockopt(lis, SOL_SOCKET, SO_BINDTODEVICE, dev_of(END_B),
+				strlen(dev_of(END_B))));
+	ASSERT_EQ(0, listen(lis, 1));
+	/* And who sleeps in accept() is woken. */
+	ASSERT_EQ(0, task_start(&task, accept_one, &lis));
+	ASSERT_TRUE(task_wait_asleep(&task));
+	bound.near = connected(variant->type, &bound.addr);
+	ASSERT_LE(0, bound.near);
+	ASSERT_TRUE(task_join(&task));
+	bound.far = task.result;
+	ASSERT_LE(0, bound.far);
+	ASSERT_EQ(0, own_addr(bound.near, &name));
+	ASSERT_EQ(0, peer_addr(bound.far, &other));
+	EXPECT_EQ(name.in6.sin6_port, other.in6.sin6_port);
+	EXPECT_EQ(0, memcmp(&name.in6.sin6_addr, &other.in6.sin6_addr, 16));
+	ASSERT_EQ(0, peer_addr(bound.near, &other));
+	EXPECT_EQ(bound.addr.in6.sin6_port, other.in6.sin6_port);
+	EXPECT_HANDED(&bound);
+	conn_close(&bound);
+
+	lis = bound_socket(END_B, variant->type, &name);
+	ASSERT_EQ(0, setsockopt(lis, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2));
+	ASSERT_EQ(0, listen(lis, 1));
+	EXPECT_EQ(-1, connected(variant->type, &name));
+	EXPECT_EQ(ECONNREFUSED, errno);
+	close(lis);
 }
 
 TEST_F(handover, not_where_it_is_switched_off)
