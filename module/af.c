@@ -507,7 +507,7 @@ static void connect_failed(struct socket *sock)
 }
 
 static int connect_wire(struct sock *sk, const struct sockaddr_weft *to,
-			bool hold, struct sock **wake)
+			bool hold)
 {
 	struct weft_net *wn = weft_sock_net(sk);
 	struct in6_addr node = weft_addr_node(to);
@@ -527,7 +527,7 @@ static int connect_wire(struct sock *sk, const struct sockaddr_weft *to,
 		weft_sk(sk)->peer_addr = node;
 		weft_sk(sk)->peer_port = be16_to_cpu(to->sw_port);
 		weft_sk(sk)->scope = to->sw_scope;
-		err = weft_conn_start(sk, peer, hold, wake);
+		err = weft_conn_start(sk, peer, hold);
 		weft_node_put(peer);
 	} while (err == -ESTALE);
 	return err;
@@ -563,7 +563,7 @@ static int start_connect(struct sock *sk, const struct sockaddr_weft *to,
 	if (ipv6_addr_any(&node))
 		node = in6addr_loopback;
 	if (!weft_net_is_self(wn, &node))
-		return connect_wire(sk, to, hold, wake);
+		return connect_wire(sk, to, hold);
 	name_self(sk, &node);
 	err = weft_local_connect(sk, &node, be16_to_cpu(to->sw_port), wake);
 	if (!err)

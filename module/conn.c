@@ -933,8 +933,7 @@ static void begin_opening(struct weft_conn *conn)
 	weft_engine_open(&conn->engine, ktime_get_ns());
 }
 
-int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold,
-		    struct sock **wake)
+int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold)
 {
 	struct weft_sock *wsk = weft_sk(sk);
 	struct weft_conn *conn;
@@ -959,7 +958,7 @@ int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold,
 	if (hold)
 		return 0;
 	begin_opening(conn);
-	if (!weft_handover_open(sk, wake))
+	if (!weft_handover_open(sk))
 		weft_conn_push(sk);
 	return 0;
 }
@@ -989,12 +988,13 @@ void weft_conn_disconnect(struct sock *sk)
 /* The flow of a child, which @open has come for; nobody can find it yet. */
 static struct weft_conn *make_accepted(struct sock *child,
 				       struct weft_node *node,
-				       const struct weft_pkt *open, gfp_t gfp)
+				       const struct weft_pkt *open)
 {
 	struct weft_sock *wsk = weft_sk(child);
 	struct weft_conn *conn;
 
-	conn = alloc_conn(child, node, open->flow, false, gfp);
+	conn = alloc_conn(child, node, open->flow, false,
+			  GFP_ATOMIC | __GFP_NOWARN);
 	if (!conn)
 		return NULL;
 	wsk->conn = conn;
@@ -1024,8 +1024,7 @@ static int begin_accepted(struct sock *child, const struct weft_pkt *open,
 int weft_conn_accept(struct sock *child, struct weft_node *node,
 		     struct sk_buff *skb, const struct weft_pkt *pkt)
 {
-	struct weft_conn *conn = make_accepted(child, node, pkt,
-					       GFP_ATOMIC | __GFP_NOWARN);
+	struct weft_conn *conn = make_accepted(child, node, pkt);
 	const struct backlog_cb of = { .conn = conn, .node = node };
 	int err;
 
@@ -1046,19 +1045,16 @@ int weft_conn_accept(struct sock *child, struct weft_node *node,
 	return err;
 }
 
-bool weft_conn_prepare(struct sock *child, struct weft_node *node,
-		       const struct weft_pkt *open)
-{
-	return make_accepted(child, node, open, GFP_KERNEL);
-}
-
-u32 weft_conn_accept_hand(struct sock *child, struct weft_engine *opener,
+u32 weft_conn_accept_hand(struct sock *child, struct weft_node *node,
+			  struct weft_engine *opener,
 			  const struct weft_pkt *open)
 {
-	struct weft_conn *conn = conn_of(child);
+	struct weft_conn *conn = make_accepted(child, node, open);
 	u32 todo = 0;
 	u64 now;
 
+	if (!conn)
+		return 0;
 	bh_lock_sock(child);
 	now = ktime_get_ns();
 	if (!begin_accepted(child, open, now)) {

@@ -34,7 +34,7 @@ struct weft_flow_key {
  * struct weft_conn - what a socket has while it is connected over the wire
  *
  * Life: made by weft_conn_start(), for a child by weft_conn_accept() or
- * weft_conn_prepare(), freed by RCU when the socket is destroyed. In
+ * weft_conn_accept_hand(), freed by RCU when the socket is destroyed. In
  * weft_net.flows and node->flows until the flow is DONE or DEAD (@linked). All
  * fields belong to the owner of the socket, except @events (atomic bits) and what
  * the tables' locks guard.
@@ -111,14 +111,11 @@ void weft_conn_exit_net(struct weft_net *wn);
 /**
  * weft_conn_start() - connect an owned socket over the wire
  * @hold: OPEN does not leave before weft_conn_open(): bytes shall go with it
- * @wake: set to the listener, with a reference, where the flow was handed over:
- *	to be woken when sk is not owned any more
  *
  * The socket is TCP_SYN_SENT afterwards; TCP_ESTABLISHED, or TCP_CLOSE
- * with sk_err, follows. It is TCP_ESTABLISHED at once where @wake is set.
+ * with sk_err, follows. Where it was handed over it is TCP_ESTABLISHED at once.
  */
-int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold,
-		    struct sock **wake);
+int weft_conn_start(struct sock *sk, struct weft_node *node, bool hold);
 
 /** weft_conn_open() - OPEN of a held flow may leave, with what was queued */
 void weft_conn_open(struct sock *sk);
@@ -135,24 +132,15 @@ int weft_conn_accept(struct sock *child, struct weft_node *node,
 		     struct sk_buff *skb, const struct weft_pkt *pkt);
 
 /**
- * weft_conn_prepare() - the flow of a child that an opener of this machine is to
- * get; may sleep
- * @open: of weft_engine_hand_open(), with its names
- *
- * Nobody can find it before weft_conn_accept_hand().
- */
-bool weft_conn_prepare(struct sock *child, struct weft_node *node,
-		       const struct weft_pkt *open);
-
-/**
  * weft_conn_accept_hand() - as weft_conn_accept(), without a packet; BH
- * @child: of weft_conn_prepare()
  * @opener: the engine of the other end, owned by the caller
+ * @open: of weft_engine_hand_open(), with its names
  *
  * Return: WEFT_DO_* bits for @opener, and both engines are OPEN; or 0: the node is
  * dead, or there is no memory.
  */
-u32 weft_conn_accept_hand(struct sock *child, struct weft_engine *opener,
+u32 weft_conn_accept_hand(struct sock *child, struct weft_node *node,
+			  struct weft_engine *opener,
 			  const struct weft_pkt *open);
 
 /* Bytes out: outqueue.c */

@@ -190,83 +190,42 @@ bool weft_handover(struct sock *sk)
 	return todo;
 }
 
-/**
- * struct far_listener - who is to be the peer
- * @sk: the listener; a reference, which keeps its namespace
- * @node: what we are to it; a reference
- * @ifindex: of the device that we reach it by
- */
-struct far_listener {
-	struct sock		*sk;
-	struct weft_node	*node;
-	int			ifindex;
-};
-
-static bool find_listener(const struct weft_conn *conn,
-			  const struct weft_pkt *open, struct far_listener *far)
-{
-	struct weft_wire wire;
-
-	far->sk = NULL;
-	rcu_read_lock();
-	far->node = weft_node_across(conn->node, &wire);
-	if (far->node && weft_node_tryhold(far->node)) {
-		weft_fault_delay();
-		far->ifindex = wire.theirs->ifindex;
-		far->sk = weft_listen_find(far->node, far->ifindex, open);
-		if (!far->sk)
-			weft_node_put(far->node);
-	}
-	rcu_read_unlock();
-	return far->sk;
-}
-
 /* OPEN there, and OPENED back; what acknowledges that are the first bytes. */
-static u32 join(struct weft_conn *conn, struct sock *child,
-		const struct far_listener *far, const struct weft_pkt *open)
+static u32 hand_open(struct weft_conn *conn, const struct weft_pkt *open)
 {
-	struct weft_net *ours = conn->node->wn, *theirs = far->node->wn;
-	u32 len = weft_packet_hlen(WEFT_OPEN, 0);
+	struct weft_net *ours = conn->node->wn, *theirs;
+	u32 todo, len = weft_packet_hlen(WEFT_OPEN, 0);
 	struct weft_wire wire;
-	u32 todo = 0;
+	struct weft_node *far;
 
-	local_bh_disable();
-	rcu_read_lock();
-	/* Once more: there was time to put something onto the wire. */
-	if (weft_node_across(conn->node, &wire) == far->node &&
-	    wire.theirs->ifindex == far->ifindex)
-		todo = weft_conn_accept_hand(child, &conn->engine, open);
+	far = weft_node_across(conn->node, &wire);
+	if (!far)
+		return 0;
+	weft_fault_delay();
+	theirs = far->wn;
+	todo = weft_listen_hand(far, wire.theirs->ifindex, &conn->engine, open);
 	if (todo) {
 		count(ours, theirs, wire.ours, len);
 		count(theirs, ours, wire.theirs, len);
-		heard(conn->node, far->node);
+		heard(conn->node, far);
 	}
-	rcu_read_unlock();
-	local_bh_enable();
 	return todo;
 }
 
-bool weft_handover_open(struct sock *sk, struct sock **wake)
+bool weft_handover_open(struct sock *sk)
 {
 	struct weft_conn *conn = conn_of(sk);
-	struct far_listener far;
 	struct weft_pkt open;
-	struct sock *child;
-	u32 todo = 0;
+	u32 todo;
 
 	weft_engine_hand_open(&conn->engine, &open);
 	weft_conn_fill_names(sk, &open);
-	if (!find_listener(conn, &open, &far))
-		return false;
-	child = weft_listen_prepare(far.sk, far.node, &open);
-	if (child)
-		todo = join(conn, child, &far, &open);
-	weft_fault_delay();
-	if (child && weft_listen_seat(far.sk, child, todo))
-		*wake = far.sk;
-	else
-		sock_put(far.sk);
-	weft_node_put(far.node);
+	/* Nobody sleeps, or is preempted, while he keeps a namespace of others. */
+	local_bh_disable();
+	rcu_read_lock();
+	todo = hand_open(conn, &open);
+	rcu_read_unlock();
+	local_bh_enable();
 	if (todo)
 		weft_conn_obey(sk, todo, ktime_get_ns());
 	return todo;

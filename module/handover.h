@@ -24,14 +24,12 @@ bool weft_handover(struct sock *sk);
 
 /**
  * weft_handover_open() - begin a flow with a listener of this machine, if so
- * @wake: set to the listener, with a reference, where accept() finds a child now
  *
- * As weft_handover(), for one whose engine was told to open it, without bytes. It
- * may sleep for memory. Where nobody listens, or has room, a packet is answered
- * as ever.
+ * As weft_handover(), for one whose engine was told to open it, without bytes.
+ * Where nobody listens, or has room, a packet is answered as ever.
  *
  * Return: true when it is open now, and needs no OPEN.
  */
-bool weft_handover_open(struct sock *sk, struct sock **wake);
+bool weft_handover_open(struct sock *sk);
 
 #endif /* WEFT_HANDOVER_H */

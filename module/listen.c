@@ -161,8 +161,9 @@ void weft_listen_changed(const struct sock *listener)
 	wake_up_var(changes);
 }
 
-struct sock *weft_listen_find(struct weft_node *node, int ifindex,
-			      const struct weft_pkt *pkt)
+/* A listener that takes this OPEN, with a reference, or NULL. */
+static struct sock *find_listener(struct weft_node *node, int ifindex,
+				  const struct weft_pkt *pkt)
 {
 	struct in6_addr self = weft_net_address(node->wn);
 	struct sock *listener;
@@ -178,53 +179,48 @@ struct sock *weft_listen_find(struct weft_node *node, int ifindex,
 	return listener;
 }
 
-/* Two references: the queue's to be, and ours. */
-static struct sock *make_child(struct sock *listener, gfp_t gfp)
+/* At the place of reserve(): two references, the queue's to be and ours. */
+static struct sock *make_child(struct sock *listener)
 {
-	struct sock *child = weft_sock_child(listener, gfp);
+	struct sock *child = weft_sock_child(listener, GFP_ATOMIC);
 
 	if (child)
 		sock_hold(child);
+	else
+		give_back(listener);
 	return child;
 }
 
-static void drop_child(struct sock *child)
-{
-	weft_sock_destroy(child);
-	sock_put(child);
-}
-
-bool weft_listen_seat(struct sock *listener, struct sock *child, bool flow)
+/* It takes the place, or that is free again; @flow: it has one. */
+static void seat(struct sock *listener, struct sock *child, bool flow)
 {
 	if (flow && fill_place(listener, child)) {
-		sock_put(child);
-		return true;
+		listener->sk_data_ready(listener);
+	} else {
+		weft_sock_destroy(child);
+		give_back(listener);
 	}
-	drop_child(child);
-	give_back(listener);
-	return false;
+	sock_put(child);
 }
 
 /* Takes skb. */
 static void accept_for(struct sock *listener, struct weft_node *node,
 		       struct sk_buff *skb, const struct weft_pkt *pkt)
 {
-	struct sock *child = make_child(listener, GFP_ATOMIC);
+	struct sock *child = make_child(listener);
 
-	if (!child) {
+	if (child)
+		seat(listener, child,
+		     !weft_conn_accept(child, node, skb, pkt));
+	else
 		weft_drop(node->wn, skb, WEFT_STAT_drop_memory);
-		give_back(listener);
-	} else if (weft_listen_seat(listener, child,
-				    !weft_conn_accept(child, node, skb, pkt))) {
-		listener->sk_data_ready(listener);
-	}
 }
 
 /* With a reference to @node. */
 static void accept_open(struct weft_node *node, struct sk_buff *skb,
 			const struct weft_pkt *pkt)
 {
-	struct sock *listener = weft_listen_find(node, skb->dev->ifindex, pkt);
+	struct sock *listener = find_listener(node, skb->dev->ifindex, pkt);
 	struct weft_net *wn = node->wn;
 
 	if (!listener) {
@@ -253,19 +249,33 @@ void weft_listen_open(struct weft_node *node, struct sk_buff *skb,
 	weft_node_put(node);
 }
 
-struct sock *weft_listen_prepare(struct sock *listener, struct weft_node *node,
-				 const struct weft_pkt *open)
+static u32 hand_child(struct sock *listener, struct weft_node *node,
+		      struct weft_engine *opener, const struct weft_pkt *open)
 {
-	struct sock *child;
+	struct sock *child = make_child(listener);
+	u32 todo = 0;
 
-	if (weft_listen_is_full(listener))
-		return NULL;
-	child = make_child(listener, GFP_KERNEL);
-	if (!child)
-		return NULL;
-	/* The place last: nobody keeps one while he waits for memory. */
-	if (weft_conn_prepare(child, node, open) && reserve(listener))
-		return child;
-	drop_child(child);
-	return NULL;
+	if (child) {
+		todo = weft_conn_accept_hand(child, node, opener, open);
+		seat(listener, child, todo);
+	}
+	return todo;
+}
+
+u32 weft_listen_hand(struct weft_node *node, int ifindex,
+		     struct weft_engine *opener, const struct weft_pkt *open)
+{
+	struct sock *listener;
+	u32 todo = 0;
+
+	if (!weft_node_tryhold(node))
+		return 0;
+	listener = find_listener(node, ifindex, open);
+	if (listener) {
+		if (reserve(listener))
+			todo = hand_child(listener, node, opener, open);
+		sock_put(listener);
+	}
+	weft_node_put(node);
+	return todo;
 }

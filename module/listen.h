@@ -10,6 +10,7 @@
 
 struct sk_buff;
 struct sock;
+struct weft_engine;
 struct weft_net;
 struct weft_node;
 
@@ -56,34 +57,17 @@ void weft_listen_open(struct weft_node *node, struct sk_buff *skb,
 		      const struct weft_pkt *pkt);
 
 /**
- * weft_listen_find() - the listener that an OPEN is for; RCU
- * @ifindex: of the device that it came by, or would have
- *
- * Return: with a reference; NULL: nobody listens there, or with another type.
- */
-struct sock *weft_listen_find(struct weft_node *node, int ifindex,
-			      const struct weft_pkt *open);
-
-/**
- * weft_listen_prepare() - a child for an opener of this machine; may sleep
- * @node: what the opener's node is to the listener; the caller has a reference
+ * weft_listen_hand() - an OPEN of another namespace, by hand; BH, under RCU
+ * @node: what the opener's node is to the listener
+ * @ifindex: of the device that a packet would have come by
+ * @opener: its engine, owned by the caller
  * @open: of weft_engine_hand_open(), with its names
  *
- * Return: for weft_listen_seat(), with a place in the queue; NULL: there is no
- * room, or no memory.
- */
-struct sock *weft_listen_prepare(struct sock *listener, struct weft_node *node,
-				 const struct weft_pkt *open);
-
-/**
- * weft_listen_seat() - accept() finds the child from now on
- * @flow: it has one; else, or where nobody listens any more, it ends here, and
- *	its place is free
+ * Where nobody listens, or has room, a packet finds out why.
  *
- * Takes the caller's reference to @child. Wakes nobody.
- *
- * Return: true when the listener is to be woken.
+ * Return: WEFT_DO_* bits for @opener, which is OPEN then; or 0: nothing was done.
  */
-bool weft_listen_seat(struct sock *listener, struct sock *child, bool flow);
+u32 weft_listen_hand(struct weft_node *node, int ifindex,
+		     struct weft_engine *opener, const struct weft_pkt *open);
 
 #endif /* WEFT_LISTEN_H */

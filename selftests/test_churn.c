@@ -555,29 +555,36 @@ static int begin_anew(struct world *w)
 	return w->ns[NODE_A] < 0 || join_nodes(w) || start_talk(w);
 }
 
-static bool ends_one(struct board *total, struct world *w, bool idle_too)
+/* Return: what went wrong, or NULL. */
+static const char *end_one(struct board *total, struct world *w, bool idle_too)
 {
-	return !(idle_too && !note_end(total, IDLE, time_of_an_idle_one(w))) &&
-	       !enter(w, NODE_B) &&
-	       note_end(total, BUSY, time_of_a_busy_one(w)) && !leave(w) &&
-	       !begin_anew(w) && talk_goes_on();
+	if (idle_too && !note_end(total, IDLE, time_of_an_idle_one(w)))
+		return "the end of an idle one";
+	if (enter(w, NODE_B) ||
+	    !note_end(total, BUSY, time_of_a_busy_one(w)) || leave(w))
+		return "the end of a busy one";
+	if (begin_anew(w))
+		return "a new one";
+	return talk_goes_on() ? NULL : "the talk after it";
 }
 
 /* A lane has a world and a board of its own; what it met is told in @total. */
 static bool ends_namespaces(struct board *total, int rounds)
 {
+	const char *wrong = NULL;
 	struct world w = {};
-	bool good;
 	int i;
 
 	board = new_board();
-	good = board && !open_world(&w) && !start_talk(&w) && talk_goes_on();
-	for (i = 0; good && i < rounds; i++)
-		good = ends_one(total, &w, i % IDLE_ROUNDS == 0);
-	if (!good)
-		fprintf(stderr, "# round %d: %s\n", i, strerror(errno));
+	if (!board || open_world(&w) || start_talk(&w) || !talk_goes_on())
+		wrong = "the talk before";
+	for (i = 0; !wrong && i < rounds; i++)
+		wrong = end_one(total, &w, i % IDLE_ROUNDS == 0);
+	if (wrong)
+		fprintf(stderr, "# round %d: %s: %s\n", i, wrong,
+			strerror(errno));
 	close_world(&w);
-	return good;
+	return !wrong;
 }
 
 static long mean_ms(int kind)

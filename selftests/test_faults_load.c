@@ -12,36 +12,6 @@
 #include "faults.h"
 #include "ko.h"
 
-/*
- * No fault below a function of the kernel. Return: 0, or -1: there is no such
- * function.
- */
-static int spare_function(const char *name)
-{
-	unsigned long start = 0, end = ULONG_MAX, at;
-	char line[256], text[32], symbol[128];
-	FILE *file = fopen("/proc/kallsyms", "r");
-	int err;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%lx %*c %127s", &at, symbol) == 2 &&
-		    !strcmp(symbol, name))
-			start = at;
-	if (file)
-		rewind(file);
-	while (start && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%lx", &at) == 1 && at > start && at < end)
-			end = at;
-	if (file)
-		fclose(file);
-	if (!start)
-		return -1;
-	snprintf(text, sizeof(text), "0x%lx", start);
-	err = set_injectors("reject-start", text);
-	snprintf(text, sizeof(text), "0x%lx", end);
-	return err | set_injectors("reject-end", text);
-}
-
 FIXTURE(module) {};
 
 FIXTURE_SETUP(module)
