@@ -137,7 +137,7 @@ int weft_conn_accept(struct sock *child, struct weft_node *node,
  * @open: of weft_engine_hand_open(), with its names
  *
  * Return: WEFT_DO_* bits for @opener, and both engines are OPEN; or 0: the node is
- * dead, or there is no memory.
+ * dead, the flow is known, or there is no memory.
  */
 u32 weft_conn_accept_hand(struct sock *child, struct weft_node *node,
 			  struct weft_engine *opener,
