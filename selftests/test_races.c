@@ -87,7 +87,7 @@ TEST_F(races, a_former_listener_is_greeted_while_it_connects)
 struct thief {
 	atomic_int fd;
 	atomic_bool over;
-	long taken;
+	atomic_long taken;
 };
 
 static long take_errors(void *arg)
@@ -100,7 +100,7 @@ static long take_errors(void *arg)
 
 		if (!getsockopt(atomic_load(&t->fd), SOL_SOCKET, SO_ERROR,
 				&error, &len) && error)
-			t->taken++;
+			atomic_fetch_add(&t->taken, 1);
 	}
 	return 0;
 }
@@ -118,6 +118,7 @@ static int broken_socket(struct addr *nobody)
 
 TEST_F(races, nothing_is_sent_where_an_error_was_taken)
 {
+	long long end = now_ms() + DEADLINE_MS;
 	struct thief t = { .fd = -1 };
 	struct addr nobody;
 	struct task task;
@@ -129,7 +130,9 @@ TEST_F(races, nothing_is_sent_where_an_error_was_taken)
 	ASSERT_EQ(1, inet_pton(AF_INET6, "fd77:6566:7400::1:2:3",
 			       nobody.weft.sw_node));
 	ASSERT_EQ(0, task_start(&task, take_errors, &t));
-	for (i = 0; i < ROUNDS; i++) {
+	/* On a machine that has much to do the thief may be late for all of them. */
+	for (i = 0; i < ROUNDS || (!atomic_load(&t.taken) && now_ms() < end);
+	     i++) {
 		int fd = broken_socket(&nobody);
 
 		ASSERT_LE(0, fd);
@@ -140,7 +143,7 @@ TEST_F(races, nothing_is_sent_where_an_error_was_taken)
 	}
 	atomic_store(&t.over, true);
 	ASSERT_TRUE(task_join(&task));
-	EXPECT_LT(0, t.taken);
+	EXPECT_LT(0, atomic_load(&t.taken));
 }
 
 static long recv_end(void *fd)
