@@ -531,6 +531,20 @@ static bool goes_as_packets_beside(struct conn *conn, enum end end,
 	return !command(end, thing->del) && packets;
 }
 
+/* Each of them, at either end. */
+#define EXPECT_PAST_NONE(conn, things) do {				\
+	unsigned int i_;						\
+	int end_;							\
+									\
+	for (i_ = 0; i_ < ARRAY_SIZE(things); i_++) {			\
+		for (end_ = END_A; end_ <= END_B; end_++) {		\
+			EXPECT_TRUE(goes_as_packets_beside(conn, end_,	\
+							   &(things)[i_])); \
+			EXPECT_HANDED(conn);				\
+		}							\
+	}								\
+} while (0)
+
 TEST_F(handover, not_past_a_queue)
 {
 	static const struct thing queues[] = {
@@ -539,16 +553,8 @@ TEST_F(handover, not_past_a_queue)
 		{ "tc qdisc add dev %1$s root pfifo limit 100",
 		  "tc qdisc del dev %1$s root" },
 	};
-	unsigned int i;
-	int end;
 
-	for (i = 0; i < ARRAY_SIZE(queues); i++) {
-		for (end = END_A; end <= END_B; end++) {
-			EXPECT_TRUE(goes_as_packets_beside(&self->conn, end,
-							   &queues[i]));
-			EXPECT_HANDED(&self->conn);
-		}
-	}
+	EXPECT_PAST_NONE(&self->conn, queues);
 }
 
 static bool has_clsact(void)
@@ -567,17 +573,9 @@ TEST_F(handover, not_past_a_program)
 		  "tc filter add dev %1$s egress matchall action pass",
 		  "tc qdisc del dev %1$s clsact" },
 	};
-	unsigned int i;
-	int end;
 
 	ONLY_IF(has_clsact());
-	for (i = 0; i < ARRAY_SIZE(programs); i++) {
-		for (end = END_A; end <= END_B; end++) {
-			EXPECT_TRUE(goes_as_packets_beside(&self->conn, end,
-							   &programs[i]));
-			EXPECT_HANDED(&self->conn);
-		}
-	}
+	EXPECT_PAST_NONE(&self->conn, programs);
 }
 
 #define ADD_CHAIN(hook)							\
@@ -598,17 +596,9 @@ TEST_F(handover, not_past_netfilter)
 		{ ADD_CHAIN("ingress"), DEL_CHAIN },
 		{ ADD_CHAIN("egress"), DEL_CHAIN },
 	};
-	unsigned int i;
-	int end;
 
 	ONLY_IF(has_netfilter());
-	for (i = 0; i < ARRAY_SIZE(chains); i++) {
-		for (end = END_A; end <= END_B; end++) {
-			EXPECT_TRUE(goes_as_packets_beside(&self->conn, end,
-							   &chains[i]));
-			EXPECT_HANDED(&self->conn);
-		}
-	}
+	EXPECT_PAST_NONE(&self->conn, chains);
 }
 
 static int bpf(int cmd, union bpf_attr *attr)
