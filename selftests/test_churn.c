@@ -17,7 +17,6 @@
  * weft-timeout: 600
  */
 #include <linux/if_ether.h>
-#include <malloc.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -54,6 +53,9 @@ struct board {
 };
 
 static struct board *board;
+
+/* Of a node's process. */
+static int family;
 
 static struct board *new_board(void)
 {
@@ -93,7 +95,7 @@ struct talker {
 static int talker_socket(int type)
 {
 	struct timeval patience = { .tv_usec = 500000 };
-	int fd = socket(weft_family(), type, 0);
+	int fd = socket(family, type, 0);
 
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -238,9 +240,9 @@ static int bind_port(int type, unsigned int port)
 {
 	struct timeval patience = { .tv_sec = 2 };
 	struct sockaddr_weft own = {
-		.sw_family = weft_family(), .sw_port = htons(port),
+		.sw_family = family, .sw_port = htons(port),
 	};
-	int fd = socket(weft_family(), type, 0);
+	int fd = socket(family, type, 0);
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (bind(fd, (void *)&own, sizeof(own)) ||
@@ -263,7 +265,7 @@ static void go_and_talk(void *(*fn)(void *), const struct in6_addr *to)
 {
 	struct talker *t = calloc(1, sizeof(*t));
 
-	t->to.sw_family = weft_family();
+	t->to.sw_family = family;
 	memcpy(t->to.sw_node, to, sizeof(*to));
 	t->dice = now_ms() + getpid() + (long)t;
 	go(fn, t);
@@ -278,11 +280,10 @@ static void be_node(int ns, const int *all, const struct in6_addr *other)
 	if (setns(ns, CLONE_NEWNET) || nice(19) < 0)
 		exit(1);
 	/*
-	 * An arena for each thread asks /sys for the number of CPUs. Who is so
-	 * nice and has its lock keeps every device from coming and going.
+	 * Asked once: it is a file of /sys, and who is so nice and has the lock
+	 * of these keeps every device from coming and going.
 	 */
-	if (!mallopt(M_ARENA_MAX, 1))
-		exit(1);
+	family = weft_family();
 	for (i = 0; i < NODES; i++)
 		close(all[i]);
 	stream = bind_port(SOCK_STREAM, PORT);
