@@ -24,6 +24,8 @@
 #define WEFT_USER_TIMEOUT_SEC	120
 /* Nobody answers OPEN for so long. */
 #define WEFT_OPEN_TIMEOUT_SEC	30
+/* Memory that was not there is asked for again after so long. */
+#define WEFT_STARVED_NS		(100 * NSEC_PER_MSEC)
 
 /* Each packet of a flow looks for it: cheaper than by bytes. */
 static u32 hash_key(const void *data, u32 len, u32 seed)
@@ -56,17 +58,22 @@ static const struct rhashtable_params flow_params = {
 	.automatic_shrinking = true,
 };
 
-/* A cache of its own: the allocator reports every flow that a bug leaves. */
-static struct kmem_cache *conn_cache;
+/* Caches of their own: the allocator reports every flow that a bug leaves. */
+static struct kmem_cache *conn_cache, *tx_cache;
 
 int __init weft_conn_init(void)
 {
 	conn_cache = KMEM_CACHE(weft_conn, 0);
-	return conn_cache ? 0 : -ENOMEM;
+	tx_cache = KMEM_CACHE(weft_tx, 0);
+	if (conn_cache && tx_cache)
+		return 0;
+	weft_conn_exit();
+	return -ENOMEM;
 }
 
 void weft_conn_exit(void)
 {
+	kmem_cache_destroy(tx_cache);
 	kmem_cache_destroy(conn_cache);
 }
 
@@ -150,8 +157,6 @@ static void init_engine(struct sock *sk, struct weft_conn *conn)
 		params.open_timeout_ns = user_ms * (u64)NSEC_PER_MSEC;
 	params.mss = weft_node_mss(conn->node, &params.super_max);
 	weft_engine_init(&conn->engine, &params);
-	weft_engine_lend_records(&conn->engine, conn->few_records,
-				 WEFT_FEW_RECORDS);
 	weft_engine_lend_ranges(&conn->engine, conn->few_ranges,
 				WEFT_FEW_RANGES);
 	set_keep(&conn->engine, &weft_sk(sk)->keep,
@@ -206,7 +211,7 @@ static void free_by_rcu(struct rcu_head *rcu)
 
 static void free_records(struct weft_conn *conn, struct weft_record *recs)
 {
-	if (recs != conn->few_records)
+	if (conn->engine.tx && recs != conn->engine.tx->few)
 		kfree(recs);
 }
 
@@ -220,6 +225,8 @@ static void free_conn(struct weft_conn *conn)
 {
 	free_records(conn, weft_engine_lend_records(&conn->engine, NULL, 0));
 	free_ranges(conn, weft_engine_lend_ranges(&conn->engine, NULL, 0));
+	if (conn->engine.tx)
+		kmem_cache_free(tx_cache, conn->engine.tx);
 	if (conn->pack_frag.page)
 		put_page(conn->pack_frag.page);
 	weft_node_put(conn->node);
@@ -323,8 +330,30 @@ void weft_conn_free(struct sock *sk)
 	free_conn(conn);
 }
 
-/* Give the engine room before it is asked; less room is only less speed. */
-void weft_conn_grow_arrays(struct weft_conn *conn)
+u64 weft_conn_max_rate(const struct sock *sk)
+{
+	unsigned long rate = READ_ONCE(sk->sk_max_pacing_rate);
+
+	return rate == ~0UL ? 0 : rate;
+}
+
+/* Maybe in the midst of weft_conn_send_all(): it is paced from the first on. */
+static void lend_tx(struct weft_conn *conn)
+{
+	struct weft_tx *tx = kmem_cache_alloc(tx_cache,
+					      GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!tx)
+		return;
+	weft_engine_lend_tx(&conn->engine, tx);
+	tx->cc.max_rate = weft_conn_max_rate(conn->sk);
+}
+
+/*
+ * Give the engine room before it is asked. Less room is only less speed;
+ * without any it waits, see weft_conn_arm_timer().
+ */
+void weft_conn_grow(struct weft_conn *conn)
 {
 	struct weft_engine *e = &conn->engine;
 	unsigned int n;
@@ -332,6 +361,8 @@ void weft_conn_grow_arrays(struct weft_conn *conn)
 
 	if (!weft_engine_is_tight(e) || weft_fault(WEFT_FAULT_ALLOC))
 		return;
+	if (weft_engine_wants_tx(e))
+		lend_tx(conn);
 	n = weft_engine_wants_records(e);
 	if (n) {
 		array = kmalloc_array(n, sizeof(struct weft_record),
@@ -564,7 +595,7 @@ static void input(struct sock *sk, const struct backlog_cb *of,
 	}
 	if (pkt->kind == WEFT_RESET)
 		weft_count(conn->node->wn, WEFT_STAT_resets_in, 1);
-	weft_conn_grow_arrays(conn);
+	weft_conn_grow(conn);
 	if (pkt->kind == WEFT_ACK && pkt->plen)
 		todo = ask_about_ranges(conn, skb, pkt, now);
 	else
@@ -695,6 +726,13 @@ drop:
 
 /* --- time and nodes --- */
 
+/* There was no memory for what sending needs. */
+static bool is_starved(const struct weft_conn *conn)
+{
+	return weft_engine_wants_tx(&conn->engine) &&
+	       weft_node_is_up(conn->node);
+}
+
 /* One that fires too early is asked again; that is cheaper. */
 void weft_conn_arm_timer(struct weft_conn *conn, u64 now)
 {
@@ -713,6 +751,8 @@ void weft_conn_arm_timer(struct weft_conn *conn, u64 now)
 		at = min(at, conn->gather.end);
 	if (conn->spare)
 		at = min(at, conn->spare->end);
+	if (is_starved(conn))
+		at = min(at, now + WEFT_STARVED_NS);
 	if (conn->linked)
 		fire_at(conn, at);
 }
@@ -751,6 +791,8 @@ static void tick(struct sock *sk)
 	weft_spare_look(sk, &conn->spare, now);
 	if (now >= weft_engine_deadline(&conn->engine))
 		weft_conn_obey(sk, weft_engine_tick(&conn->engine, now), now);
+	else if (is_starved(conn))
+		weft_conn_push_at(sk, now);
 	else
 		weft_conn_arm_timer(conn, now);
 }

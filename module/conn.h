@@ -19,8 +19,7 @@ struct weft_pieces;
 struct weft_spare;
 struct iov_iter;
 
-/* What a short conversation needs of the engine's books. */
-#define WEFT_FEW_RECORDS	4
+/* What a short conversation needs of ranges. */
 #define WEFT_FEW_RANGES		2
 
 /* A flow's name: whose counter, and the number. */
@@ -43,13 +42,14 @@ struct weft_flow_key {
  * @timer: runs to weft_engine_deadline(); has no reference to the socket,
  *	whose end waits for it
  * @timer_at: when it fires, ns, WEFT_NEVER while it need not
- * @batch: packets of the backlog are being taken, and answered together
- * @linked: in the tables; the engine is asked no more when it is not
  * @ooo: stored packets beyond the next byte to deliver, by offset
  * @rx_next: stream offset that goes into the receive queue next
  * @rx_read: stream offset that the reader has consumed
  * @pack_frag: page that small payloads are packed into
  * @scan: where records end in what was delivered (SEQPACKET)
+ * @batch: packets of the backlog are being taken, and answered together
+ * @linked: in the tables; the engine is asked no more when it is not
+ * @is_left: an orphan that its node has counted; the node's lock
  * @spare: pages that writes go into again, or NULL
  * @tx_end: stream offset behind the write queue
  * @tx_cursor: skb of the write queue where the next new byte is, or NULL
@@ -57,10 +57,8 @@ struct weft_flow_key {
  * @cork_end: when less than a segment goes, though more was to come (MSG_MORE),
  *	ns; 0 while nothing waits for that
  * @gather: small writes, and how long what was not sent of them is held
- * @is_left: an orphan that its node has counted; the node's lock
  * @orphan_end: when an orphan is given up, ns; 0 while there is an fd
- * @few_records: lent to the engine until it wants more
- * @few_ranges: likewise
+ * @few_ranges: lent to the engine until it wants more
  */
 struct weft_conn {
 	struct rhash_head	hash;
@@ -72,27 +70,26 @@ struct weft_conn {
 	unsigned long		events;
 	struct hrtimer		timer;
 	u64			timer_at;
-	bool			batch;
-	bool			linked;
 
 	struct sk_buff_head	ooo;
 	u64			rx_next;
 	u64			rx_read;
 	struct page_frag	pack_frag;
 	struct weft_scan	scan;
+	bool			batch;
+	bool			linked;
+	bool			is_left;
 
 	struct weft_spare	*spare;
 	u64			tx_end;
 	struct sk_buff		*tx_cursor;
 	struct hlist_node	orphan_node;
-	bool			is_left;
 	u64			cork_end;
-	u64			orphan_end;
 	struct weft_gather	gather;
+	u64			orphan_end;
 
 	/* weft_engine_init() clears it, and says what of the rest is in use. */
 	struct weft_engine	engine;
-	struct weft_record	few_records[WEFT_FEW_RECORDS];
 	struct weft_range	few_ranges[WEFT_FEW_RANGES];
 };
 
@@ -200,6 +197,9 @@ void weft_conn_read(struct sock *sk, u32 bytes);
 
 /** weft_conn_set_cc() - the socket's congestion control was chosen; sk owned */
 void weft_conn_set_cc(struct sock *sk);
+
+/** weft_conn_max_rate() - SO_MAX_PACING_RATE for the engine, 0: no limit */
+u64 weft_conn_max_rate(const struct sock *sk);
 
 void weft_conn_shutdown(struct sock *sk);
 /** weft_conn_abort() - RESET, and the socket is dead with @error */

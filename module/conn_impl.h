@@ -80,8 +80,8 @@ void weft_conn_obey_payload(struct sock *sk, struct sk_buff *skb,
  */
 struct weft_conn *weft_conn_lookup(struct weft_node *node, u64 flow, bool ours);
 
-/** weft_conn_grow_arrays() - before each call of the engine that fills them */
-void weft_conn_grow_arrays(struct weft_conn *conn);
+/** weft_conn_grow() - before each call of the engine that needs the memory */
+void weft_conn_grow(struct weft_conn *conn);
 
 /* outqueue.c */
 

@@ -43,6 +43,26 @@ static void fill_times(struct weft_info *info, const struct weft_engine *e)
 	info->rto_us = in_us(weft_rtt_rto(&e->rtt, e->backoff));
 }
 
+/* Of what sends no packets: as it would begin. */
+static void fill_cc(struct weft_info *info, const struct weft_conn *conn)
+{
+	const struct weft_engine *e = &conn->engine;
+	struct weft_cc fresh;
+	const struct weft_cc *cc = &fresh;
+
+	if (e->tx) {
+		cc = &e->tx->cc;
+	} else {
+		weft_cc_init(&fresh, e->params.cc, e->params.mss);
+		fresh.max_rate = weft_conn_max_rate(conn->sk);
+	}
+	info->cwnd = cc->cwnd;
+	info->ssthresh = cc->ssthresh;
+	info->pacing_rate = weft_cc_pace(cc);
+	BUILD_BUG_ON(sizeof(info->congestion) != WEFT_CC_NAME_BYTES);
+	strscpy(info->congestion, cc->ops->name, sizeof(info->congestion));
+}
+
 static void fill_sending(struct weft_info *info, const struct weft_engine *e)
 {
 	u64 una = min(e->snd_una, e->write_end);
@@ -50,10 +70,7 @@ static void fill_sending(struct weft_info *info, const struct weft_engine *e)
 
 	info->mss = e->params.mss;
 	info->backoff = e->backoff;
-	info->cwnd = e->cc.cwnd;
-	info->pacing_rate = weft_cc_pace(&e->cc);
 	info->delivery_rate = e->rate;
-	info->ssthresh = e->cc.ssthresh;
 	info->in_flight = e->in_flight;
 	info->lost = e->lost_bytes;
 	info->lost_total = e->lost;
@@ -69,9 +86,8 @@ static void fill_conn(struct weft_info *info, const struct weft_conn *conn)
 {
 	const struct weft_engine *e = &conn->engine;
 
-	BUILD_BUG_ON(sizeof(info->congestion) != WEFT_CC_NAME_BYTES);
-	strscpy(info->congestion, e->cc.ops->name, sizeof(info->congestion));
 	fill_times(info, e);
+	fill_cc(info, conn);
 	fill_sending(info, e);
 	info->bytes_received = e->rcv_nxt;
 	info->rcv_window = e->rcv_limit > e->rcv_nxt ?

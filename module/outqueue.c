@@ -271,12 +271,15 @@ static void update_mss(struct weft_conn *conn)
 	weft_engine_set_mss(&conn->engine, mss, super_max);
 }
 
-/* SO_MAX_PACING_RATE as the engine has it: 0 is no limit. */
-static u64 max_rate_of(const struct sock *sk)
+static void update_pace(const struct sock *sk, struct weft_conn *conn)
 {
-	unsigned long rate = READ_ONCE(sk->sk_max_pacing_rate);
+	struct weft_cc *cc = &conn->engine.tx->cc;
 
-	return rate == ~0UL ? 0 : rate;
+	cc->max_rate = weft_conn_max_rate(sk);
+	if (weft_cc_pace(cc))
+		weft_engine_set_ahead(&conn->engine,
+				      weft_node_has_fq(conn->node) ?
+				      WEFT_AHEAD_NS : 0);
 }
 
 /* Everything the engine wants sent. */
@@ -289,17 +292,15 @@ void weft_conn_send_all(struct sock *sk, u64 now)
 	if (weft_engine_is_idle(&conn->engine) || !weft_node_is_up(conn->node))
 		return;
 	update_mss(conn);
-	conn->engine.cc.max_rate = max_rate_of(sk);
-	if (weft_cc_pace(&conn->engine.cc))
-		weft_engine_set_ahead(&conn->engine,
-				      weft_node_has_fq(conn->node) ?
-				      WEFT_AHEAD_NS : 0);
-	do {
-		weft_conn_grow_arrays(conn);
-		if (!weft_engine_next(&conn->engine, now, &pkt))
-			break;
+	weft_conn_grow(conn);
+	if (conn->engine.tx)
+		update_pace(sk, conn);
+	while (weft_engine_next(&conn->engine, now, &pkt)) {
 		send_packet(sk, &pkt, now);
-	} while (!weft_engine_is_idle(&conn->engine));
+		if (weft_engine_is_idle(&conn->engine))
+			break;
+		weft_conn_grow(conn);
+	}
 	if (conn->engine.retransmitted != retransmitted)
 		weft_count(conn->node->wn, WEFT_STAT_out_retransmits, 1);
 }
@@ -456,8 +457,8 @@ int weft_conn_queue_small(struct sock *sk, struct iov_iter *from, size_t len,
  */
 static void grow_sndbuf(struct sock *sk, u64 flight)
 {
-	u64 want = 8 * min_t(u64, flight, conn_of(sk)->engine.cc.cwnd) +
-		   WEFT_WINDOW_SPARE;
+	u32 cwnd = conn_of(sk)->engine.tx->cc.cwnd;
+	u64 want = 8 * min_t(u64, flight, cwnd) + WEFT_WINDOW_SPARE;
 	int most = READ_ONCE(weft_sock_net(sk)->limits.wmem);
 
 	if (want <= sk->sk_sndbuf || sk->sk_sndbuf >= most ||
@@ -491,7 +492,7 @@ void weft_outqueue_free_acked(struct sock *sk)
 	struct weft_engine *e = &conn_of(sk)->engine;
 	struct sk_buff *skb = skb_peek(&sk->sk_write_queue);
 
-	if (skb)
+	if (skb && e->tx)
 		grow_sndbuf(sk, e->snd_nxt - weft_cb(skb)->offset);
 	while (skb && weft_cb(skb)->offset + skb->len <= e->snd_una) {
 		weft_outqueue_take(sk, skb);

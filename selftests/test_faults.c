@@ -680,10 +680,12 @@ FIXTURE_VARIANT(points)
 {
 	const char *name;
 	const char *percent;
+	bool packets;	/* nothing is handed over */
 };
 FIXTURE_VARIANT_ADD(points, no_memory) { "fail_alloc", "10" };
-FIXTURE_VARIANT_ADD(points, nothing_comes) { "drop_rx", "10" };
-FIXTURE_VARIANT_ADD(points, nothing_leaves) { "drop_tx", "10" };
+FIXTURE_VARIANT_ADD(points, no_memory_for_packets) { "fail_alloc", "10", true };
+FIXTURE_VARIANT_ADD(points, nothing_comes) { "drop_rx", "10", true };
+FIXTURE_VARIANT_ADD(points, nothing_leaves) { "drop_tx", "10", true };
 FIXTURE_VARIANT_ADD(points, slow) { "delay", "20" };
 
 FIXTURE_SETUP(points)
@@ -691,11 +693,11 @@ FIXTURE_SETUP(points)
 	if (road()->oracle)
 		SKIP(return, "faults are weft's own");
 	ROAD_OR_SKIP();
-	if (!road()->wire && !strncmp(variant->name, "drop_", 5))
+	if (!road()->wire && variant->packets)
 		SKIP(return, "there is no frame on one node");
 	pattern_fill(pattern, LARGE, 1, 0);
 	ASSERT_EQ(0, prepare_injection());
-	if (!strncmp(variant->name, "drop_", 5)) {
+	if (variant->packets) {
 		ASSERT_EQ(0, set_handover(END_A, "0"));
 	}
 }
@@ -725,6 +727,50 @@ TEST_F_TIMEOUT(points, of_softirq, TEST_TIMEOUT_RUNNER)
 	EXPECT_EQ(0, set_point(variant->name, "probability", "0"));
 	EXPECT_TRUE(converses(SOCK_STREAM));
 	EXPECT_GT(most, points_left(variant->name));
+}
+
+/*
+ * A flow that has sent nothing yet, and finds no memory for it: no packet will
+ * come, nor another call, and all the same it leaves when there is memory.
+ */
+FIXTURE(starved) { struct scene s; };
+FIXTURE_VARIANT(starved) { long (*call)(struct scene *s); };
+FIXTURE_VARIANT_ADD(starved, bytes) { call_send_small };
+FIXTURE_VARIANT_ADD(starved, many_bytes) { call_send_large };
+FIXTURE_VARIANT_ADD(starved, end) { call_shutdown };
+
+FIXTURE_SETUP(starved)
+{
+	if (road()->oracle)
+		SKIP(return, "faults are weft's own");
+	ROAD_OR_SKIP();
+	if (!road()->wire)
+		SKIP(return, "nothing is sent on one node");
+	pattern_fill(pattern, LARGE, 1, 0);
+	ASSERT_EQ(0, prepare_injection());
+	ASSERT_EQ(0, set_handover(END_A, "0"));
+	ASSERT_EQ(0, set_scene(&self->s, SOCK_STREAM, CONNECTED));
+}
+
+FIXTURE_TEARDOWN(starved)
+{
+	set_point("fail_alloc", "probability", "0");
+	set_handover(END_A, "1");
+	clear_scene(&self->s);
+	umount(DEBUGFS);
+}
+
+TEST_F(starved, goes_on_by_itself)
+{
+	long long begun = now_ms();
+
+	ASSERT_EQ(0, set_point("fail_alloc", "times", "6"));
+	ASSERT_EQ(0, set_point("fail_alloc", "probability", "100"));
+	ASSERT_LE(0, variant->call(&self->s));
+	ASSERT_EQ(POLLIN, wait_events(self->s.far, POLLIN) & POLLIN);
+	EXPECT_LT(50, now_ms() - begun);
+	EXPECT_EQ(0, points_left("fail_alloc"));
+	EXPECT_TRUE(!self->s.sent || reads(self->s.far, self->s.sent));
 }
 
 TEST_HARNESS_MAIN

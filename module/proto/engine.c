@@ -106,10 +106,8 @@ void weft_engine_init(struct weft_engine *e, const struct weft_params *params)
 	e->open_ns = WEFT_NEVER;
 	e->probe_ns = WEFT_NEVER;
 	e->ack_ns = WEFT_NEVER;
-	e->reorder_steps = 1;
-	e->params.mss = clamp_t(u32, params->mss, 1, WEFT_SUPER_MAX);
-	weft_cc_init(&e->cc, params->cc ? params->cc : weft_cc_at(0),
-		     e->params.mss);
+	if (!e->params.cc)
+		e->params.cc = weft_cc_at(0);
 	weft_engine_set_mss(e, params->mss, params->super_max);
 }
 
@@ -121,7 +119,8 @@ static void use_mss(struct weft_engine *e)
 	e->params.mss = mss;
 	e->params.super_max = max(e->path_super / mss, 1U) * mss;
 	e->rcv_segment = min_t(u32, mss, SEGMENT_MIN);
-	weft_cc_resize(&e->cc, mss);
+	if (e->tx)
+		weft_cc_resize(&e->tx->cc, mss);
 }
 
 void weft_engine_set_mss(struct weft_engine *e, u32 mss, u32 super_max)
@@ -145,8 +144,18 @@ void weft_engine_set_ahead(struct weft_engine *e, u64 ns)
 
 void weft_engine_set_cc(struct weft_engine *e, const struct weft_cc_ops *cc)
 {
-	if (cc != e->cc.ops)
-		weft_cc_switch(&e->cc, cc);
+	e->params.cc = cc;
+	if (e->tx && cc != e->tx->cc.ops)
+		weft_cc_switch(&e->tx->cc, cc);
+}
+
+void weft_engine_lend_tx(struct weft_engine *e, struct weft_tx *tx)
+{
+	memset(tx, 0, offsetof(struct weft_tx, few));
+	tx->reorder_steps = 1;
+	weft_cc_init(&tx->cc, e->params.cc, e->params.mss);
+	e->tx = tx;
+	weft_rtx_lend(e, tx->few, WEFT_FEW_RECORDS);
 }
 
 struct weft_record *weft_engine_lend_records(struct weft_engine *e,
@@ -183,6 +192,8 @@ static unsigned int grown(unsigned int nr, unsigned int max,
 
 unsigned int weft_engine_wants_records(const struct weft_engine *e)
 {
+	if (!e->tx)
+		return 0;
 	return grown(e->nr_recs, e->max_recs, WEFT_RECORDS_MIN,
 		     WEFT_RECORDS_MAX);
 }
@@ -273,7 +284,8 @@ static void take_rtt(struct weft_engine *e, const struct weft_pkt *pkt,
 	if (is_of_flight(e, pkt->echo))
 		note_held(e, (u64)pkt->delay * WEFT_NS_PER_US);
 	weft_rtt_sample(&e->rtt, (u64)us * WEFT_NS_PER_US, now);
-	e->sample.rtt_ns = e->rtt.latest_ns;
+	if (e->tx)
+		e->tx->sample.rtt_ns = e->rtt.latest_ns;
 }
 
 static void take_ranges(struct weft_engine *e, const struct input *in)
@@ -292,12 +304,15 @@ static void take_ranges(struct weft_engine *e, const struct input *in)
 /* Was it cwnd that held us back before this acknowledgment? RFC 7661. */
 static bool was_limited(const struct weft_engine *e, u64 flight)
 {
+	const struct weft_cc *cc = &e->tx->cc;
+
 	return e->cwnd_limited ||
-	       (e->cc.cwnd < e->cc.ssthresh && 2 * flight > e->cc.cwnd);
+	       (cc->cwnd < cc->ssthresh && 2 * flight > cc->cwnd);
 }
 
 static void tell_cc(struct weft_engine *e, u64 bytes, u64 flight, u64 now)
 {
+	const struct weft_sample *s = &e->tx->sample;
 	const struct weft_cc_ack ack = {
 		.now = now,
 		.acked = bytes,
@@ -306,18 +321,18 @@ static void tell_cc(struct weft_engine *e, u64 bytes, u64 flight, u64 now)
 		.delivered = e->delivered,
 		.lost = e->lost,
 		.rate = weft_rtx_rate(e, now),
-		.prior_delivered = e->sample.end ? e->sample.delivered : 0,
-		.rtt_ns = e->sample.rtt_ns,
-		.late_ns = e->sample.late_ns,
-		.nr_late = e->sample.nr_late,
+		.prior_delivered = s->end ? s->delivered : 0,
+		.rtt_ns = s->rtt_ns,
+		.late_ns = s->late_ns,
+		.nr_late = s->nr_late,
 		.srtt_ns = e->rtt.srtt_ns,
-		.shuffled = e->sample.shuffled,
-		.rate_limited = e->sample.slack,
+		.shuffled = s->shuffled,
+		.rate_limited = s->slack,
 		.limited = was_limited(e, flight),
 	};
 
 	e->rate = ack.rate ? ack.rate : e->rate;
-	weft_cc_delivered(&e->cc, &ack, e->snd_una);
+	weft_cc_delivered(&e->tx->cc, &ack, e->snd_una);
 }
 
 /* Of @flight bytes @bytes arrived: all timers start anew. */
@@ -390,15 +405,18 @@ static void meet_hole(struct weft_engine *e, u64 now)
 static void begin_sample(struct weft_engine *e, const struct input *in)
 {
 	bool vague = in->nr_ranges == WEFT_RANGES_MAX;
+	struct weft_tx *tx = e->tx;
 
-	e->sample = (struct weft_sample){
-		.rack_sent_ns = e->rack_sent_ns,
-		.rack_end = e->rack_end,
-		.vague = vague || e->was_vague,
+	if (!tx)
+		return;
+	tx->sample = (struct weft_sample){
+		.rack_sent_ns = tx->rack_sent_ns,
+		.rack_end = tx->rack_end,
+		.vague = vague || tx->was_vague,
 	};
 	/* Others tell nothing that is out of order. */
 	if (in->pkt->kind == WEFT_ACK)
-		e->was_vague = vague;
+		tx->was_vague = vague;
 }
 
 /* What every packet of an open flow says, whatever its kind. */
@@ -935,8 +953,8 @@ static bool is_prompt(const struct weft_engine *e, u32 plen)
 	if (plen > mss)
 		return false;
 	return e->tail_due || e->backoff ||
-	       (e->cc.cwnd < SMALL_WINDOW_SEGMENTS * mss &&
-		e->in_flight + plen + mss > e->cc.cwnd);
+	       (e->tx->cc.cwnd < SMALL_WINDOW_SEGMENTS * mss &&
+		e->in_flight + plen + mss > e->tx->cc.cwnd);
 }
 
 /* Bytes [start, end) as one packet; the stream's end goes with one segment. */
@@ -963,13 +981,14 @@ static bool fill_bytes(struct weft_engine *e, struct weft_pkt *pkt,
 /* What leaves at once, bytes. */
 static u32 burst(const struct weft_engine *e)
 {
-	return weft_cc_burst(&e->cc, e->params.super_max);
+	return weft_cc_burst(&e->tx->cc, e->params.super_max);
 }
 
 /* What cwnd admits; one segment in any case when nothing is under way. */
 static u32 cwnd_room(const struct weft_engine *e)
 {
-	u32 room = e->cc.cwnd > e->in_flight ? e->cc.cwnd - e->in_flight : 0;
+	u32 cwnd = e->tx->cc.cwnd;
+	u32 room = cwnd > e->in_flight ? cwnd - e->in_flight : 0;
 
 	return e->in_flight ? room : max(room, e->params.mss);
 }
@@ -1046,7 +1065,7 @@ static bool pick_trial(struct weft_engine *e, struct weft_range *bytes,
 	u64 left = e->write_end - e->snd_nxt;
 
 	if (!size || left < size || !is_in(e, SENDING) || e->backoff ||
-	    e->cc.recovering || window_room(e, left) < size ||
+	    e->tx->cc.recovering || window_room(e, left) < size ||
 	    cwnd_room(e) < size || !weft_rtx_has_room(e))
 		return false;
 	bytes->start = e->snd_nxt;
@@ -1091,7 +1110,7 @@ static bool pick_tail(struct weft_engine *e, struct weft_range *bytes)
 /* The pace holds the flow back; one that its program set tells of no path. */
 static void note_pace(struct weft_engine *e)
 {
-	e->cwnd_limited = !weft_cc_is_bounded(&e->cc);
+	e->cwnd_limited = !weft_cc_is_bounded(&e->tx->cc);
 	if (!e->cwnd_limited)
 		e->slack_until = e->delivered + e->in_flight;
 }
@@ -1124,11 +1143,15 @@ static bool fill_stream(struct weft_engine *e, struct weft_pkt *pkt, u64 now)
 	struct weft_range bytes;
 	bool trial = false;
 
+	if (!e->tx) {
+		note_why(e, now);
+		return false;
+	}
 	/* RFC 5681 section 4.1 */
 	if (!e->nr_recs && now - e->last_sent_ns > WEFT_RTO_MIN_NS &&
 	    e->last_sent_ns &&
 	    now - e->last_sent_ns > weft_rtt_rto(&e->rtt, 0))
-		weft_cc_idle(&e->cc);
+		weft_cc_idle(&e->tx->cc);
 	if (!pick_lost(e, &bytes, now) && !pick_tail(e, &bytes)) {
 		/* What was lost goes first. */
 		trial = !e->lost_bytes && pick_trial(e, &bytes, now);
@@ -1268,10 +1291,10 @@ static void new_bytes_left(struct weft_engine *e, u64 end, u64 now)
  */
 static void pace(struct weft_engine *e, u32 bytes, u64 now)
 {
-	if (!weft_cc_pace(&e->cc))
+	if (!weft_cc_pace(&e->tx->cc))
 		return;
 	e->pace_ns = max(e->pace_ns, now - WEFT_BURST_NS) +
-		     weft_cc_gap_ns(&e->cc, bytes);
+		     weft_cc_gap_ns(&e->tx->cc, bytes);
 }
 
 static void bytes_left(struct weft_engine *e, const struct weft_pkt *pkt,
@@ -1514,7 +1537,7 @@ static void expire_loss(struct weft_engine *e, u64 now)
 		return;
 	/* RFC 6298 (5.4) to (5.6) */
 	e->tail_due = false;
-	weft_cc_timeout(&e->cc, e->snd_una, e->snd_nxt, now);
+	weft_cc_timeout(&e->tx->cc, e->snd_una, e->snd_nxt, now);
 	weft_rtx_timeout(e, now);
 	e->loss_base_ns = now;
 	if (e->backoff < BACKOFF_MAX)

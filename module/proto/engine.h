@@ -49,6 +49,9 @@ enum weft_state {
 /* A closed window is asked for at least so often. */
 #define WEFT_PROBE_MAX_NS	(5 * WEFT_NS_PER_SEC)
 
+/* What a short conversation needs of records. */
+#define WEFT_FEW_RECORDS	4
+
 /* Records and ranges that one flow may ask for. */
 #define WEFT_RECORDS_MIN	32
 #define WEFT_RECORDS_MAX	16384
@@ -61,8 +64,8 @@ enum weft_state {
  * @end: behind the last byte
  * @sent_ns: when it was last sent
  * @delivered: @delivered of the engine when it was last sent, bytes
- * @delivered_ns: @delivered_ns of the engine at that time
- * @first_ns: @first_ns of the engine at that time
+ * @delivered_ns: @delivered_ns of struct weft_tx at that time
+ * @first_ns: @first_ns of it at that time
  * @origin_us: when it was first sent, by the protocol's clock, if that was taken
  *	for lost because others overtook it; 0 otherwise
  * @flags: WEFT_REC_*
@@ -89,14 +92,14 @@ struct weft_record {
  * @sent_ns: when the latest sent of the records that it acks was sent
  * @end: where that record ended
  * @delivered: of the engine then, bytes
- * @delivered_ns: likewise
+ * @delivered_ns: of struct weft_tx then
  * @first_ns: likewise
  * @slack: WEFT_REC_SLACK of it
  * @rtt_ns: round-trip time, 0 for none
  * @late_ns: how long ago the records were first sent that it acks and that
  *	others overtook, added up
  * @nr_late: of these
- * @rack_sent_ns: @rack_sent_ns of the engine before it
+ * @rack_sent_ns: @rack_sent_ns of struct weft_tx before it
  * @rack_end: likewise
  * @shuffled: the path was seen to change the order
  * @vague: this or the packet before had no room for all that arrived: what is
@@ -144,12 +147,48 @@ struct weft_params {
 };
 
 /**
+ * struct weft_tx - what an engine keeps of bytes that it sends as packets
+ * @cc: congestion control
+ * @sample: of the packet that is being judged
+ * @rack_sent_ns: when the latest sent of all delivered bytes was sent
+ * @rack_end: where that record ended
+ * @rack_rtt_ns: how long its acknowledgment took
+ * @slowest_ns: the longest time of something that was overtaken, in this period
+ *	and in the one before, 0 for none; note "Patience" of rtx.c
+ * @slowest_at_ns: when this period began
+ * @reorder_round: only records sent when so much was delivered widen it again
+ * @delivered_ns: when @delivered of the engine last grew
+ * @first_ns: when the record that it grew by was sent
+ * @reorder_steps: of the reordering window, in quarters of the least rtt
+ * @was_vague: the last packet had no room for all that arrived
+ * @few: the first records, until more are lent
+ *
+ * Half of an engine's memory, and a flow that is idle, or whose bytes are
+ * handed over, needs none of it.
+ */
+struct weft_tx {
+	struct weft_cc		cc;
+	struct weft_sample	sample;
+	u64			rack_sent_ns;
+	u64			rack_end;
+	u64			rack_rtt_ns;
+	u64			slowest_ns[2];
+	u64			slowest_at_ns;
+	u64			reorder_round;
+	u64			delivered_ns;
+	u64			first_ns;
+	u8			reorder_steps;
+	bool			was_vague;
+	struct weft_record	few[WEFT_FEW_RECORDS];
+};
+
+/**
  * struct weft_engine - one flow
  * @state: enum weft_state; one function writes it
  * @error: errno (positive) why the state is DEAD
- * @params: as given to weft_engine_init(); @mss and @super_max follow
- *	weft_engine_set_mss() and what is found to pass
  * @peer_max_message: 0 before OPENED
+ * @params: as given to weft_engine_init(); @mss and @super_max follow
+ *	weft_engine_set_mss() and what is found to pass, @cc weft_engine_set_cc()
  *
  * @write_end: bytes below it may be sent
  * @fin: the stream ends at @write_end
@@ -162,7 +201,8 @@ struct weft_params {
  * @nr_recs: in use
  * @max_recs: there are
  * @rtt: round-trip time
- * @cc: congestion control
+ * @tx: what sending needs, or NULL: nothing leaves but OPEN, acknowledgments
+ *	and what is handed over; owned by the shell, weft_engine_lend_tx()
  * @delivered: bytes that arrived, in or out of order
  * @lost: bytes that were taken for lost, each time
  * @rate: at which bytes arrived of late, bytes/s, 0 if unknown
@@ -195,34 +235,22 @@ struct weft_params {
  * @backoff: retransmission timeouts since something was acked
  * @tries: OPEN or OPENED sent; window probes sent, once the flow is open
  *
- * @first_rec: index of the first record
  * @lost_bytes: in records that are to be sent again
  * @lost_from: no byte below it is in such a record
- * @rack_sent_ns: when the latest sent of all delivered bytes was sent
- * @rack_end: where that record ended
- * @rack_rtt_ns: how long its acknowledgment took
  * @reorder_ns: when the next record counts as lost, or WEFT_NEVER
+ * @first_rec: index of the first record
  * @spurious: times that bytes were found to be sent again without need
- * @reorder_steps: of the reordering window, in quarters of the least rtt
- * @slowest_ns: the longest time of something that was overtaken, in this period
- *	and in the one before, 0 for none; note "Patience" of rtx.c
- * @slowest_at_ns: when this period began
- * @was_vague: the last packet had no room for all that arrived
- * @reorder_round: only records sent when so much was delivered widen it again
  * @max_window: largest window the peer granted, bytes
+ * @small_due: a small packet is to be sent
  *
- * @delivered_ns: when @delivered last grew
- * @first_ns: when the record that it grew by was sent
  * @slack_until: @delivered up to which samples are WEFT_REC_SLACK, 0 for none
- * @sample: of the packet that is being judged
  * @ahead_ns: packets are given so long before they are to leave
  * @pace_ns: no stream byte leaves before
  * @pace_waits: and there are some
  *
  * @seg: what size of segment passes
  * @path_super: @super_max of weft_engine_set_mss()
- * @small_due: a small packet is to be sent: does that pass?
- * @small_at: our time in it, 0 for none
+ * @small_at: our time in a small packet: does that pass? 0 for none
  *
  * @loss_base_ns: the retransmission timeout counts from here
  * @last_sent_ns: when stream bytes were last sent
@@ -241,17 +269,16 @@ struct weft_params {
  * @last_range: index of the range that was last added to
  * @ack_turn: acknowledgments with ranges sent
  * @echo_time: time in the latest packet, 0 before any
- * @echo_at_ns: when that came
- * @peer_held_ns: longest that the peer held an acknowledgment back, of late
  * @echoed: latest of our times that came back, 0 before any
- * @echoed_ns: when that came
+ * @echo_at_ns: when @echo_time came
+ * @echoed_ns: when @echoed came
+ * @peer_held_ns: longest that the peer held an acknowledgment back, of late
  */
 struct weft_engine {
 	u8	state;
 	u8	error;
-	struct weft_params params;
 	u32	peer_max_message;
-
+	struct weft_params params;
 	u64	write_end;
 	u64	snd_una;
 	u64	snd_nxt;
@@ -260,7 +287,7 @@ struct weft_engine {
 	unsigned int nr_recs;
 	unsigned int max_recs;
 	struct weft_rtt rtt;
-	struct weft_cc cc;
+	struct weft_tx *tx;
 	u64	delivered;
 	u64	lost;
 	u64	rate;
@@ -295,30 +322,19 @@ struct weft_engine {
 	u8	backoff;
 	u8	tries;
 
-	unsigned int first_rec;
 	u64	lost_bytes;
 	u64	lost_from;
-	u64	rack_sent_ns;
-	u64	rack_end;
-	u64	rack_rtt_ns;
 	u64	reorder_ns;
+	unsigned int first_rec;
 	u32	spurious;
-	u8	reorder_steps;
-	bool	was_vague;
-	u64	slowest_ns[2];
-	u64	slowest_at_ns;
-	u64	reorder_round;
 	u32	max_window;
+	bool	small_due;
 
-	u64	delivered_ns;
-	u64	first_ns;
 	u64	slack_until;
-	struct weft_sample sample;
 	u64	ahead_ns;
 	u64	pace_ns;
 	struct weft_mss seg;
 	u32	path_super;
-	bool	small_due;
 	u32	small_at;
 
 	u64	loss_base_ns;
@@ -338,22 +354,31 @@ struct weft_engine {
 	unsigned int last_range;
 	u32	ack_turn;
 	u32	echo_time;
-	u64	echo_at_ns;
-	u64	peer_held_ns;
 	u32	echoed;
+	u64	echo_at_ns;
 	u64	echoed_ns;
+	u64	peer_held_ns;
 };
 
 void weft_engine_init(struct weft_engine *e, const struct weft_params *params);
+
+/** weft_engine_wants_tx() - something is to be sent, and there is no @tx */
+static inline bool weft_engine_wants_tx(const struct weft_engine *e)
+{
+	return !e->tx && e->snd_nxt < e->write_end + e->fin;
+}
+
+/** weft_engine_lend_tx() - what sending needs; once, for the engine's life */
+void weft_engine_lend_tx(struct weft_engine *e, struct weft_tx *tx);
 
 /**
  * weft_engine_lend_records() - give the engine a larger array
  * @recs: array of @max, not smaller than the one in use; or NULL and 0, to take
  *	back the array of an engine that will not be used again
  *
- * Return: the array that was in use (NULL at first), the caller's again. When
- * three quarters of the records are in use the engine sends no new bytes; the
- * rest is for parts of super-packets.
+ * Return: the array that was in use (@few of @tx at first), the caller's again.
+ * When three quarters of the records are in use the engine sends no new bytes;
+ * the rest is for parts of super-packets.
  */
 struct weft_record *weft_engine_lend_records(struct weft_engine *e,
 					     struct weft_record *recs,
@@ -366,7 +391,9 @@ struct weft_range *weft_engine_lend_ranges(struct weft_engine *e,
 /** weft_engine_is_tight() - may one of these want more? cheap */
 static inline bool weft_engine_is_tight(const struct weft_engine *e)
 {
-	return 2 * e->nr_recs >= e->max_recs || 2 * e->nr_ranges >= e->max_ranges;
+	return weft_engine_wants_tx(e) ||
+	       (e->tx && 2 * e->nr_recs >= e->max_recs) ||
+	       2 * e->nr_ranges >= e->max_ranges;
 }
 
 /** weft_engine_wants_records() - records it would like to have, 0 if enough */

@@ -136,13 +136,13 @@ static unsigned int merge_sacked(struct weft_engine *e, unsigned int i)
 static void stamp(struct weft_engine *e, struct weft_record *rec, u64 now)
 {
 	if (!e->in_flight) {
-		e->first_ns = now;
-		e->delivered_ns = now;
+		e->tx->first_ns = now;
+		e->tx->delivered_ns = now;
 	}
 	rec->sent_ns = now;
 	rec->delivered = e->delivered;
-	rec->delivered_ns = e->delivered_ns;
-	rec->first_ns = e->first_ns;
+	rec->delivered_ns = e->tx->delivered_ns;
+	rec->first_ns = e->tx->first_ns;
 	rec->flags &= ~WEFT_REC_SLACK;
 	if (e->slack_until)
 		rec->flags |= WEFT_REC_SLACK;
@@ -152,7 +152,7 @@ static void stamp(struct weft_engine *e, struct weft_record *rec, u64 now)
 static void take_sample(struct weft_engine *e, const struct weft_record *rec,
 			u64 end)
 {
-	struct weft_sample *s = &e->sample;
+	struct weft_sample *s = &e->tx->sample;
 
 	if (s->end && !is_after(rec->sent_ns, end, s->sent_ns, s->end))
 		return;
@@ -162,12 +162,12 @@ static void take_sample(struct weft_engine *e, const struct weft_record *rec,
 	s->delivered_ns = rec->delivered_ns;
 	s->first_ns = rec->first_ns;
 	s->slack = rec->flags & WEFT_REC_SLACK;
-	e->first_ns = rec->sent_ns;
+	e->tx->first_ns = rec->sent_ns;
 }
 
 u64 weft_rtx_rate(const struct weft_engine *e, u64 now)
 {
-	const struct weft_sample *s = &e->sample;
+	const struct weft_sample *s = &e->tx->sample;
 	u64 took;
 
 	if (!s->end)
@@ -243,13 +243,15 @@ static bool is_early(const struct weft_record *rec, u32 echo)
 static void note_spurious(struct weft_engine *e, const struct weft_record *rec,
 			  u64 bytes)
 {
+	struct weft_tx *tx = e->tx;
+
 	e->spurious++;
-	weft_cc_spurious(&e->cc, bytes);
-	if (rec->delivered < e->reorder_round ||
-	    e->reorder_steps == REORDER_STEPS_MAX)
+	weft_cc_spurious(&tx->cc, bytes);
+	if (rec->delivered < tx->reorder_round ||
+	    tx->reorder_steps == REORDER_STEPS_MAX)
 		return;
-	e->reorder_steps++;
-	e->reorder_round = e->delivered;
+	tx->reorder_steps++;
+	tx->reorder_round = e->delivered;
 }
 
 /*
@@ -261,29 +263,34 @@ static void note_spurious(struct weft_engine *e, const struct weft_record *rec,
  */
 static bool is_news(const struct weft_engine *e, const struct weft_record *rec)
 {
-	return (!e->sample.vague || rec->start == e->snd_una) && !e->backoff;
+	bool vague = e->tx->sample.vague;
+
+	return (!vague || rec->start == e->snd_una) && !e->backoff;
 }
 
 /* Another period begins; what was slow before the last is forgotten. */
-static void age_slowest(struct weft_engine *e, u64 now)
+static void age_slowest(struct weft_tx *tx, u64 now)
 {
-	u64 age = now - e->slowest_at_ns;
+	u64 age = now - tx->slowest_at_ns;
 
 	if (age <= SLOWEST_PERIOD_NS)
 		return;
-	e->slowest_ns[1] = age <= 2 * SLOWEST_PERIOD_NS ? e->slowest_ns[0] : 0;
-	e->slowest_ns[0] = 0;
-	e->slowest_at_ns = now;
+	tx->slowest_ns[1] = age <= 2 * SLOWEST_PERIOD_NS ? tx->slowest_ns[0] :
+							   0;
+	tx->slowest_ns[0] = 0;
+	tx->slowest_at_ns = now;
 }
 
 static void note_slow(struct weft_engine *e, u64 took_ns, u64 now)
 {
+	struct weft_tx *tx = e->tx;
+
 	/* What came so late was held up, not overtaken. */
 	if (took_ns > max(SLOWEST_MAX_NS, 2 * e->rtt.srtt_ns))
 		return;
-	age_slowest(e, now);
-	e->slowest_ns[0] = max(e->slowest_ns[0], took_ns);
-	e->sample.shuffled = true;
+	age_slowest(tx, now);
+	tx->slowest_ns[0] = max(tx->slowest_ns[0], took_ns);
+	tx->sample.shuffled = true;
 }
 
 /*
@@ -294,7 +301,7 @@ static void note_slow(struct weft_engine *e, u64 took_ns, u64 now)
 static void note_overtaken(struct weft_engine *e,
 			   const struct weft_record *rec, u64 end, u64 now)
 {
-	struct weft_sample *s = &e->sample;
+	struct weft_sample *s = &e->tx->sample;
 
 	if (rec->tries > 1)
 		return;
@@ -315,14 +322,14 @@ static void note_early(struct weft_engine *e, const struct weft_record *rec,
 		return;
 	took_ns = (u32)(weft_rtx_clock(now) - rec->origin_us) *
 		  (u64)WEFT_NS_PER_US;
-	e->sample.late_ns += took_ns;
-	e->sample.nr_late++;
+	e->tx->sample.late_ns += took_ns;
+	e->tx->sample.nr_late++;
 	note_slow(e, took_ns, now);
 }
 
 void weft_rtx_learn(struct weft_engine *e, u64 now)
 {
-	const struct weft_sample *s = &e->sample;
+	const struct weft_sample *s = &e->tx->sample;
 
 	/* Times that the peer echoes are those of the fastest alone. */
 	if (s->shuffled)
@@ -333,6 +340,8 @@ void weft_rtx_learn(struct weft_engine *e, u64 now)
 static void learn(struct weft_engine *e, const struct weft_record *rec,
 		  u64 end, u32 echo, u64 now)
 {
+	struct weft_tx *tx = e->tx;
+
 	if (is_early(rec, echo)) {
 		note_spurious(e, rec, end - rec->start);
 		note_early(e, rec, now);
@@ -344,13 +353,13 @@ static void learn(struct weft_engine *e, const struct weft_record *rec,
 	    (rec->tries > 1 && now - rec->sent_ns < e->rtt.min_ns))
 		return;
 	take_sample(e, rec, end);
-	if (!is_after(rec->sent_ns, end, e->rack_sent_ns, e->rack_end)) {
+	if (!is_after(rec->sent_ns, end, tx->rack_sent_ns, tx->rack_end)) {
 		note_overtaken(e, rec, end, now);
 		return;
 	}
-	e->rack_sent_ns = rec->sent_ns;
-	e->rack_end = end;
-	e->rack_rtt_ns = now - rec->sent_ns;
+	tx->rack_sent_ns = rec->sent_ns;
+	tx->rack_end = end;
+	tx->rack_rtt_ns = now - rec->sent_ns;
 }
 
 /* The bytes of a record below @end arrived. */
@@ -366,7 +375,7 @@ static void deliver(struct weft_engine *e, const struct weft_record *rec,
 	if (!e->lost_bytes)
 		e->lost_from = WEFT_NEVER;
 	e->delivered += bytes;
-	e->delivered_ns = now;
+	e->tx->delivered_ns = now;
 	learn(e, rec, end, echo, now);
 }
 
@@ -434,32 +443,35 @@ static void mark_lost(struct weft_engine *e, struct weft_record *rec)
  */
 static u64 reorder_window(const struct weft_engine *e)
 {
-	return min(e->rtt.min_ns / 4 * e->reorder_steps, 2 * e->rtt.srtt_ns);
+	return min(e->rtt.min_ns / 4 * e->tx->reorder_steps,
+		   2 * e->rtt.srtt_ns);
 }
 
 /* How long after it was sent a record is lost; see note "Patience". */
 static u64 patience_of(struct weft_engine *e, u64 now)
 {
+	struct weft_tx *tx = e->tx;
 	u64 slowest;
 
-	age_slowest(e, now);
-	slowest = max(e->slowest_ns[0], e->slowest_ns[1]);
-	return max(e->rack_rtt_ns + reorder_window(e), slowest + slowest / 8);
+	age_slowest(tx, now);
+	slowest = max(tx->slowest_ns[0], tx->slowest_ns[1]);
+	return max(tx->rack_rtt_ns + reorder_window(e), slowest + slowest / 8);
 }
 
 /* RFC 8985 section 6.2, step 5, RACK_detect_loss() */
 void weft_rtx_detect(struct weft_engine *e, u64 now)
 {
 	u64 patience = patience_of(e, now);
+	struct weft_tx *tx = e->tx;
 	unsigned int i;
 
 	e->reorder_ns = WEFT_NEVER;
-	if (!e->rack_end)
+	if (!tx->rack_end)
 		return;
 	for (i = 0; i < e->nr_recs; i++) {
 		struct weft_record *rec = weft_rtx_at(e, i);
 
-		if (!is_after(e->rack_sent_ns, e->rack_end, rec->sent_ns,
+		if (!is_after(tx->rack_sent_ns, tx->rack_end, rec->sent_ns,
 			      rec->end)) {
 			/* See note "Order of the records". */
 			if (rec->tries == 1)
@@ -476,7 +488,7 @@ void weft_rtx_detect(struct weft_engine *e, u64 now)
 		if (rec->tries == 1)
 			rec->origin_us = weft_rtx_clock(rec->sent_ns);
 		mark_lost(e, rec);
-		weft_cc_lost(&e->cc, rec->start, length(rec), e->snd_nxt, now);
+		weft_cc_lost(&tx->cc, rec->start, length(rec), e->snd_nxt, now);
 	}
 }
 
@@ -501,12 +513,13 @@ static void distrust(struct weft_engine *e)
 /* RFC 8985 section 6.3, RACK_mark_losses_on_RTO() */
 void weft_rtx_timeout(struct weft_engine *e, u64 now)
 {
-	u64 patience = e->rack_rtt_ns + reorder_window(e);
 	u64 lost = e->lost_bytes;
 	unsigned int i;
+	u64 patience;
 
 	if (!e->nr_recs)
 		return;
+	patience = e->tx->rack_rtt_ns + reorder_window(e);
 	if (weft_rtx_at(e, 0)->flags & WEFT_REC_SACKED)
 		distrust(e);
 	mark_lost(e, weft_rtx_at(e, 0));
@@ -516,7 +529,7 @@ void weft_rtx_timeout(struct weft_engine *e, u64 now)
 		if (rec->sent_ns + patience <= now)
 			mark_lost(e, rec);
 	}
-	weft_cc_suspect(&e->cc, e->lost_bytes - lost);
+	weft_cc_suspect(&e->tx->cc, e->lost_bytes - lost);
 	e->reorder_ns = WEFT_NEVER;
 }
 

@@ -31,6 +31,7 @@
  */
 struct bed {
 	struct weft_engine	e;
+	struct weft_tx		tx;
 	struct weft_record	recs[BED_RECORDS];
 	struct weft_range	ranges[BED_RANGES];
 	u64			now;
@@ -53,6 +54,7 @@ static inline void bed_init(struct bed *bed)
 	memset(bed, 0, sizeof(*bed));
 	bed->now = 1000 * SIM_SEC;
 	weft_engine_init(&bed->e, &params);
+	weft_engine_lend_tx(&bed->e, &bed->tx);
 	weft_engine_lend_records(&bed->e, bed->recs, BED_RECORDS);
 	weft_engine_lend_ranges(&bed->e, bed->ranges, BED_RANGES);
 }

@@ -145,16 +145,26 @@ static void send(struct crowd *c, unsigned int flow, unsigned int from,
 	} while (left);
 }
 
+static void free_records(struct crowd *c, struct crowd_end *end,
+			 struct weft_record *recs)
+{
+	if (recs != end->tx.few)
+		kunit_kfree(c->test, recs);
+}
+
 static void lend(struct crowd *c, struct crowd_end *end)
 {
-	u32 n = weft_engine_wants_records(&end->e);
 	void *array;
+	u32 n;
 
+	if (weft_engine_wants_tx(&end->e))
+		weft_engine_lend_tx(&end->e, &end->tx);
+	n = weft_engine_wants_records(&end->e);
 	if (n) {
 		array = kunit_kcalloc(c->test, n, sizeof(struct weft_record),
 				      GFP_KERNEL);
 		array = weft_engine_lend_records(&end->e, array, n);
-		kunit_kfree(c->test, array);
+		free_records(c, end, array);
 	}
 	n = weft_engine_wants_ranges(&end->e);
 	if (n) {
@@ -415,7 +425,7 @@ const char *crowd_run(struct crowd *c, const struct crowd_params *params)
 
 			if (fault && !c->fault)
 				c->fault = fault;
-			kunit_kfree(c->test, e->recs);
+			free_records(c, &c->end[i][side], e->recs);
 			kunit_kfree(c->test, e->ranges);
 		}
 	return c->fault;

@@ -103,6 +103,7 @@ struct crowd_params {
  */
 struct crowd_end {
 	struct weft_engine	e;
+	struct weft_tx		tx;
 	bool			live;
 	u64			timer_ns;
 	u64			fire_ns;

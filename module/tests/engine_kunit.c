@@ -919,7 +919,7 @@ static void engine_next__whole_segments_then_the_rest(struct kunit *test)
 {
 	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
 
-	bed->e.cc.cwnd = 100 * BED_MSS;
+	bed->e.tx->cc.cwnd = 100 * BED_MSS;
 	bed_write(bed, BED_SUPER + 2345);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
 	KUNIT_EXPECT_EQ(test, bed->pkt.plen, BED_SUPER);
@@ -937,12 +937,12 @@ static void engine_next__never_more_than_cwnd(struct kunit *test)
 	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
 
 	bed_write(bed, 60000);
-	bed->e.cc.cwnd = 4 * BED_MSS + 999;
+	bed->e.tx->cc.cwnd = 4 * BED_MSS + 999;
 	KUNIT_EXPECT_EQ(test, bed_drain(bed), 1);
 	KUNIT_EXPECT_EQ(test, bed->e.in_flight, 4 * BED_MSS);
 	bed_hear(bed, .kind = WEFT_ACK, .ack = 2 * BED_MSS);
 	bed_drain(bed);
-	KUNIT_EXPECT_LE(test, bed->e.in_flight, bed->e.cc.cwnd);
+	KUNIT_EXPECT_LE(test, bed->e.in_flight, bed->e.tx->cc.cwnd);
 }
 
 /* 1 MB/s: two segments, the least burst, take 2 ms; one of them is ahead. */
@@ -952,8 +952,8 @@ static void engine_next__bytes_wait_for_their_time(struct kunit *test)
 	u64 began = bed->now;
 	unsigned int i;
 
-	bed->e.cc.cwnd = 100000;
-	bed->e.cc.pacing_rate = 1000000;
+	bed->e.tx->cc.cwnd = 100000;
+	bed->e.tx->cc.pacing_rate = 1000000;
 	bed_write(bed, 10 * BED_MSS);
 	for (i = 0; i < 5; i++) {
 		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
@@ -973,9 +973,9 @@ static void engine_next__a_program_sets_the_pace(struct kunit *test)
 	u64 began = bed->now;
 	unsigned int i;
 
-	bed->e.cc.cwnd = 100000;
-	bed->e.cc.pacing_rate = 50000000;
-	bed->e.cc.max_rate = 1000000;
+	bed->e.tx->cc.cwnd = 100000;
+	bed->e.tx->cc.pacing_rate = 50000000;
+	bed->e.tx->cc.max_rate = 1000000;
 	bed_write(bed, 10 * BED_MSS);
 	for (i = 0; i < 5; i++) {
 		KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
@@ -993,7 +993,7 @@ static void engine_next__acks_do_not_wait(struct kunit *test)
 {
 	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
 
-	bed->e.cc.pacing_rate = 1000;
+	bed->e.tx->cc.pacing_rate = 1000;
 	bed_write(bed, 10 * BED_MSS);
 	bed_drain(bed);
 	bed_hear(bed, .kind = WEFT_PROBE);
@@ -1006,8 +1006,8 @@ static void engine_set_ahead__packets_say_when_they_leave(struct kunit *test)
 	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
 	u64 began = bed->now;
 
-	bed->e.cc.cwnd = 100000;
-	bed->e.cc.pacing_rate = 1000000;
+	bed->e.tx->cc.cwnd = 100000;
+	bed->e.tx->cc.pacing_rate = 1000000;
 	weft_engine_set_ahead(&bed->e, 4 * SIM_MS);
 	bed_write(bed, 20 * BED_MSS);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
@@ -1028,7 +1028,7 @@ static void engine_next__one_segment_whatever_cwnd_is(struct kunit *test)
 	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
 
 	bed_write(bed, 9000);
-	bed->e.cc.cwnd = 10;
+	bed->e.tx->cc.cwnd = 10;
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
 	KUNIT_EXPECT_EQ(test, bed->pkt.plen, BED_MSS);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
@@ -1045,10 +1045,10 @@ static void engine_next__lost_bytes_go_before_new_ones(struct kunit *test)
 	bed_sleep(bed);
 	KUNIT_EXPECT_EQ(test, bed->e.lost_bytes, 2 * BED_MSS);
 	/* Room for a few new bytes and not for a lost segment: neither. */
-	bed->e.cc.cwnd = bed->e.in_flight + 500;
+	bed->e.tx->cc.cwnd = bed->e.in_flight + 500;
 	bed_write(bed, 100);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
-	bed->e.cc.cwnd = bed->e.in_flight + 5000;
+	bed->e.tx->cc.cwnd = bed->e.in_flight + 5000;
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
 	KUNIT_EXPECT_EQ(test, bed->pkt.offset, 0);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
@@ -1059,7 +1059,7 @@ static void engine_next__never_more_than_the_window(struct kunit *test)
 {
 	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
 
-	bed->e.cc.cwnd = 200000;
+	bed->e.tx->cc.cwnd = 200000;
 	bed_write(bed, 100000);
 	bed_drain(bed);
 	KUNIT_EXPECT_EQ(test, bed->e.snd_nxt, 65000);
@@ -1080,7 +1080,7 @@ static void engine_tick__closed_window_is_probed(struct kunit *test)
 	unsigned int i;
 	u64 before;
 
-	bed->e.cc.cwnd = 200000;
+	bed->e.tx->cc.cwnd = 200000;
 	bed_write(bed, 70000);
 	bed_drain(bed);
 	bed_hear_tight(bed, .kind = WEFT_ACK, .ack = 65000, .window = 0);
@@ -1157,7 +1157,7 @@ static void engine_tick__tail_is_probed_after_two_rtt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
 	KUNIT_EXPECT_EQ(test, bed->pkt.offset, 0);
 	KUNIT_EXPECT_EQ(test, bed->pkt.plen, BED_MSS);
-	KUNIT_EXPECT_EQ(test, bed->e.cc.cwnd, BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->e.tx->cc.cwnd, BED_MSS);
 }
 
 static void engine_tick__tail_probe_prefers_new_bytes(struct kunit *test)
@@ -1212,7 +1212,7 @@ static void engine_input__sack_brings_the_hole_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
 	KUNIT_EXPECT_EQ(test, bed->e.retransmitted, 2 * BED_MSS);
 	/* It had grown by the 6 segments that arrived. */
-	KUNIT_EXPECT_EQ(test, bed->e.cc.cwnd, (10 + 6) * 7 * BED_MSS / 10);
+	KUNIT_EXPECT_EQ(test, bed->e.tx->cc.cwnd, (10 + 6) * 7 * BED_MSS / 10);
 	KUNIT_EXPECT_EQ(test, WEFT_DO_FREE | WEFT_DO_ROOM,
 			bed_hear(bed, .kind = WEFT_ACK, .ack = 8 * BED_MSS));
 	KUNIT_EXPECT_EQ(test, weft_engine_deadline(&bed->e), WEFT_NEVER);
@@ -1285,7 +1285,7 @@ static void engine_set_mss__lost_bytes_go_in_smaller_pieces(struct kunit *test)
 	bed_sleep(bed);
 	bed_drain(bed);
 	bed_sleep(bed);
-	bed->e.cc.cwnd = 100000;
+	bed->e.tx->cc.cwnd = 100000;
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
 	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 800);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
@@ -1296,7 +1296,7 @@ static void engine_set_mss__lost_bytes_go_in_smaller_pieces(struct kunit *test)
 static void engine_input__cwnd_rests_while_the_program_does(struct kunit *test)
 {
 	struct bed *bed = bed_for(test, WEFT_ST_OPEN);
-	u32 cwnd = bed->e.cc.cwnd;
+	u32 cwnd = bed->e.tx->cc.cwnd;
 	unsigned int i;
 
 	for (i = 1; i < 50; i++) {
@@ -1305,7 +1305,7 @@ static void engine_input__cwnd_rests_while_the_program_does(struct kunit *test)
 		bed->now += BED_RTT;
 		bed_hear(bed, .kind = WEFT_ACK, .ack = 100 * i);
 	}
-	KUNIT_EXPECT_EQ(test, bed->e.cc.cwnd, cwnd);
+	KUNIT_EXPECT_EQ(test, bed->e.tx->cc.cwnd, cwnd);
 }
 
 /* --- times --- */
@@ -1447,7 +1447,7 @@ static void engine_shutdown__last_bytes_go_with_close(struct kunit *test)
 	bed_sleep(bed);
 	bed_drain(bed);
 	bed_sleep(bed);
-	bed->e.cc.cwnd = 100000;
+	bed->e.tx->cc.cwnd = 100000;
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
 	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_CLOSE);
 	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 10);
@@ -1816,6 +1816,110 @@ static void engine_set_keep__patience_with_an_opener(struct kunit *test)
 	}
 }
 
+/* The shell had no memory yet for what sending needs. */
+static struct bed *without_tx(struct kunit *test, enum weft_state state)
+{
+	struct bed *bed = bed_for(test, state);
+
+	bed->e.tx = NULL;
+	weft_engine_lend_records(&bed->e, NULL, 0);
+	return bed;
+}
+
+static void engine_lend_tx__only_who_sends_needs_it(struct kunit *test)
+{
+	struct bed *bed = without_tx(test, WEFT_ST_OPEN);
+
+	KUNIT_EXPECT_FALSE(test, weft_engine_wants_tx(&bed->e));
+	bed_hear(bed, .kind = WEFT_DATA, .plen = BED_MSS);
+	bed_hear(bed, .kind = WEFT_DATA, .offset = BED_MSS, .plen = BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->todo & WEFT_DO_STORE, WEFT_DO_STORE);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	bed_hear(bed, .kind = WEFT_PROBE, .offset = 2 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	KUNIT_EXPECT_FALSE(test, weft_engine_wants_tx(&bed->e));
+	KUNIT_EXPECT_FALSE(test, weft_engine_is_tight(&bed->e));
+	KUNIT_EXPECT_EQ(test, weft_engine_wants_records(&bed->e), 0);
+	KUNIT_EXPECT_EQ(test, weft_engine_deadline(&bed->e), WEFT_NEVER);
+	/* Nothing was sent that these could be about. */
+	bed_sack(bed, 0, 1, 2);
+	bed_hear(bed, .kind = WEFT_ACK, .ack = 1);
+	weft_engine_kick(&bed->e, bed->now);
+	bed->now += 3600 * SIM_SEC;
+	bed_tick(bed);
+	KUNIT_EXPECT_EQ(test, bed->todo, 0);
+	KUNIT_EXPECT_TRUE(test, !sim_check(&bed->e));
+	/* The peer's end, and ours waits. */
+	bed_hear(bed, .kind = WEFT_CLOSE, .offset = 2 * BED_MSS);
+	KUNIT_EXPECT_EQ(test, bed->todo & WEFT_DO_EOF, WEFT_DO_EOF);
+	weft_engine_shutdown(&bed->e);
+	KUNIT_EXPECT_TRUE(test, weft_engine_wants_tx(&bed->e));
+}
+
+static void engine_lend_tx__what_waits_for_it_leaves(struct kunit *test)
+{
+	struct bed *bed = without_tx(test, WEFT_ST_OPEN);
+
+	weft_engine_write(&bed->e, 3 * BED_MSS);
+	weft_engine_shutdown(&bed->e);
+	KUNIT_EXPECT_TRUE(test, weft_engine_wants_tx(&bed->e));
+	KUNIT_EXPECT_TRUE(test, weft_engine_is_tight(&bed->e));
+	KUNIT_EXPECT_FALSE(test, weft_engine_is_idle(&bed->e));
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	/* A program that is heard meanwhile, and has no window, is answered. */
+	bed_hear_tight(bed, .kind = WEFT_PROBE);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_ACK);
+	bed_tick(bed);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), BED_NONE);
+	weft_engine_lend_tx(&bed->e, &bed->tx);
+	KUNIT_EXPECT_FALSE(test, weft_engine_wants_tx(&bed->e));
+	KUNIT_EXPECT_FALSE(test, weft_engine_is_tight(&bed->e));
+	KUNIT_EXPECT_EQ(test, bed->e.max_recs, WEFT_FEW_RECORDS);
+	KUNIT_EXPECT_GT(test, bed_drain(bed), 0);
+	KUNIT_EXPECT_EQ(test, bed->e.snd_nxt, 3 * BED_MSS + 1);
+	KUNIT_EXPECT_EQ(test, bed->e.in_flight, 3 * BED_MSS + 1);
+	KUNIT_EXPECT_TRUE(test, !sim_check(&bed->e));
+}
+
+/* OPEN goes without the bytes that were to go with it; these follow. */
+static void engine_lend_tx__open_needs_none(struct kunit *test)
+{
+	struct bed *bed = without_tx(test, WEFT_ST_IDLE);
+
+	weft_engine_write(&bed->e, 100);
+	weft_engine_open(&bed->e, bed->now);
+	KUNIT_EXPECT_TRUE(test, weft_engine_wants_tx(&bed->e));
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_OPEN);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 0);
+	bed_hear(bed, .kind = WEFT_OPENED, .max_message = 100000);
+	KUNIT_EXPECT_NE(test, bed_next(bed), WEFT_DATA);
+	weft_engine_lend_tx(&bed->e, &bed->tx);
+	KUNIT_EXPECT_EQ(test, bed_next(bed), WEFT_DATA);
+	KUNIT_EXPECT_EQ(test, bed->pkt.offset, 0);
+	KUNIT_EXPECT_EQ(test, bed->pkt.plen, 100);
+}
+
+/* What was said before there was anybody to tell. */
+static void engine_lend_tx__begins_as_the_flow_is(struct kunit *test)
+{
+	struct bed *bed = without_tx(test, WEFT_ST_OPEN);
+
+	weft_engine_set_cc(&bed->e, &weft_cc_delay);
+	weft_engine_set_mss(&bed->e, BED_MSS / 2, BED_MSS / 2);
+	memset(&bed->tx, 0xa5, sizeof(bed->tx));
+	weft_engine_write(&bed->e, 100 * BED_MSS);
+	weft_engine_lend_tx(&bed->e, &bed->tx);
+	KUNIT_EXPECT_TRUE(test, bed->e.tx->cc.ops == &weft_cc_delay);
+	KUNIT_EXPECT_EQ(test, bed->e.tx->cc.mss, BED_MSS / 2);
+	KUNIT_EXPECT_EQ(test, bed->e.tx->cc.cwnd,
+			WEFT_CWND_INITIAL_SEGMENTS * BED_MSS / 2);
+	KUNIT_EXPECT_FALSE(test, bed->e.tx->was_vague);
+	KUNIT_EXPECT_EQ(test, bed->e.tx->rack_end, 0);
+	weft_engine_lend_records(&bed->e, bed->recs, BED_RECORDS);
+	bed_drain(bed);
+	KUNIT_EXPECT_EQ(test, bed->e.in_flight, bed->e.tx->cc.cwnd);
+}
+
 static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_open__is_repeated_until_its_time),
 	KUNIT_CASE(engine_kick__sends_open_at_once),
@@ -1906,6 +2010,10 @@ static struct kunit_case engine_cases[] = {
 	KUNIT_CASE(engine_tick__no_question_with_bytes_under_way),
 	KUNIT_CASE(engine_set_keep__a_user_timeout_ends_what_waits),
 	KUNIT_CASE(engine_shutdown__asks_an_opener_that_is_silent),
+	KUNIT_CASE(engine_lend_tx__only_who_sends_needs_it),
+	KUNIT_CASE(engine_lend_tx__what_waits_for_it_leaves),
+	KUNIT_CASE(engine_lend_tx__open_needs_none),
+	KUNIT_CASE(engine_lend_tx__begins_as_the_flow_is),
 	KUNIT_CASE(engine_set_keep__patience_with_an_opener),
 	KUNIT_CASE(engine_input__whatever_a_peer_may_say),
 	{}

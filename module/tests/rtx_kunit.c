@@ -42,7 +42,7 @@ static void rtx_acked__whole_and_in_part(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, weft_rtx_at(e, 0)->start, 2 * BED_MSS + 300);
 	KUNIT_EXPECT_EQ(test, e->in_flight, 2 * BED_MSS - 300);
 	KUNIT_EXPECT_EQ(test, e->delivered, 2 * BED_MSS + 300);
-	KUNIT_EXPECT_EQ(test, e->rack_end, 2 * BED_MSS + 300);
+	KUNIT_EXPECT_EQ(test, e->tx->rack_end, 2 * BED_MSS + 300);
 	KUNIT_EXPECT_TRUE(test, !sim_check(e));
 }
 
@@ -272,7 +272,7 @@ static void rtx_acked__too_soon_was_spurious(struct kunit *test)
 	weft_rtx_acked(e, BED_MSS, weft_rtx_clock(base - SIM_MS),
 		       base + SIM_MS);
 	KUNIT_EXPECT_EQ(test, e->spurious, 1);
-	KUNIT_EXPECT_EQ(test, e->reorder_steps, 2);
+	KUNIT_EXPECT_EQ(test, e->tx->reorder_steps, 2);
 
 	weft_rtx_resent(e, BED_MSS, 2 * BED_MSS, base);
 	weft_rtx_acked(e, 2 * BED_MSS, weft_rtx_clock(base),
@@ -382,12 +382,12 @@ static void rtx_detect__forgets_what_was_slow(struct kunit *test)
 	struct bed *bed = shuffled(test);
 	unsigned int i;
 
-	KUNIT_EXPECT_EQ(test, bed->e.slowest_ns[0], 46 * SIM_MS);
+	KUNIT_EXPECT_EQ(test, bed->e.tx->slowest_ns[0], 46 * SIM_MS);
 	for (i = 0; i < 2; i++) {
 		bed->now += 2100 * SIM_MS;
 		weft_rtx_detect(&bed->e, bed->now);
-		KUNIT_EXPECT_EQ(test, bed->e.slowest_ns[0], 0);
-		KUNIT_EXPECT_EQ(test, bed->e.slowest_ns[1],
+		KUNIT_EXPECT_EQ(test, bed->e.tx->slowest_ns[0], 0);
+		KUNIT_EXPECT_EQ(test, bed->e.tx->slowest_ns[1],
 				i ? 0 : 46 * SIM_MS);
 	}
 }
@@ -414,9 +414,9 @@ static void rtx_detect__what_is_slow_later_is_something_else(struct kunit *test)
 		bed_hear(bed, .kind = WEFT_ACK, .ack = bed->e.snd_nxt,
 			 .echo = weft_rtx_clock(bed->now));
 	}
-	KUNIT_EXPECT_LE(test, bed->e.slowest_ns[0], 22 * SIM_MS);
-	KUNIT_EXPECT_LE(test, bed->e.slowest_ns[1], 22 * SIM_MS);
-	KUNIT_EXPECT_GT(test, bed->e.slowest_ns[0], 0);
+	KUNIT_EXPECT_LE(test, bed->e.tx->slowest_ns[0], 22 * SIM_MS);
+	KUNIT_EXPECT_LE(test, bed->e.tx->slowest_ns[1], 22 * SIM_MS);
+	KUNIT_EXPECT_GT(test, bed->e.tx->slowest_ns[0], 0);
 }
 
 /* An acknowledgment that is late: what went again was not overtaken. */
@@ -436,7 +436,7 @@ static void rtx_detect__a_tail_probe_in_vain_is_no_order(struct kunit *test)
 	bed->now += SIM_MS;
 	bed_hear(bed, .kind = WEFT_ACK, .ack = BED_MSS, .echo = time);
 	KUNIT_EXPECT_EQ(test, bed->e.spurious, 1);
-	KUNIT_EXPECT_EQ(test, bed->e.slowest_ns[0], 0);
+	KUNIT_EXPECT_EQ(test, bed->e.tx->slowest_ns[0], 0);
 }
 
 /* Nothing was heard for so long that all of it is lost. */
@@ -444,7 +444,7 @@ static void rtx_timeout__does_not_wait_for_what_is_slow(struct kunit *test)
 {
 	struct bed *bed = shuffled(test);
 
-	bed->e.slowest_ns[0] = SIM_SEC / 2;
+	bed->e.tx->slowest_ns[0] = SIM_SEC / 2;
 	weft_rtx_timeout(&bed->e, bed->now + 300 * SIM_MS);
 	KUNIT_EXPECT_EQ(test, bed->e.lost_bytes, 7 * BED_MSS);
 }

@@ -185,18 +185,39 @@ static void send_packet(struct sim *sim, unsigned int from,
 
 /* The shell's part: memory. */
 
+static void free_records(struct sim *sim, struct sim_end *end,
+			 struct weft_record *recs)
+{
+	if (recs != end->tx.few)
+		kunit_kfree(sim->test, recs);
+}
+
+/* As conn.c: what is not there is asked for again, by the timer if need be. */
+static void lend_tx(struct sim *sim, struct sim_end *end)
+{
+	end->starved_until = WEFT_NEVER;
+	if (!weft_engine_wants_tx(&end->e))
+		return;
+	if (chance(sim, sim->p.starve))
+		end->starved_until = sim->now + 100 * SIM_MS;
+	else
+		weft_engine_lend_tx(&end->e, &end->tx);
+	end->starved += end->starved_until != WEFT_NEVER;
+}
+
 static void lend(struct sim *sim, struct sim_end *end)
 {
-	u32 recs = weft_engine_wants_records(&end->e);
-	u32 ranges = weft_engine_wants_ranges(&end->e);
-	u32 limit = sim->p.max_records;
+	u32 limit = sim->p.max_records, recs, ranges;
 	void *array;
 
+	lend_tx(sim, end);
+	recs = weft_engine_wants_records(&end->e);
+	ranges = weft_engine_wants_ranges(&end->e);
 	if (recs && !(limit && recs > limit)) {
 		array = kunit_kcalloc(sim->test, recs,
 				      sizeof(struct weft_record), GFP_KERNEL);
 		array = weft_engine_lend_records(&end->e, array, recs);
-		kunit_kfree(sim->test, array);
+		free_records(sim, end, array);
 	}
 	if (ranges) {
 		array = kunit_kcalloc(sim->test, ranges,
@@ -239,6 +260,7 @@ static void begin(struct sim *sim, unsigned int i, u64 flow)
 	end->stopped = false;
 	end->read_next = WEFT_NEVER;
 	end->write_next = WEFT_NEVER;
+	end->starved_until = WEFT_NEVER;
 	weft_marks_set(&end->marks, flow, WEFT_MARK_OPEN);
 	memset(end->held, 0, sim->p.side[i].buffer);
 	lend(sim, end);
@@ -250,7 +272,7 @@ static void forget(struct sim *sim, struct sim_end *end, enum weft_mark mark)
 	end->retransmitted += end->e.retransmitted;
 	end->mss = end->e.params.mss;
 	weft_marks_set(&end->marks, end->flow, mark);
-	kunit_kfree(sim->test, end->e.recs);
+	free_records(sim, end, end->e.recs);
 	kunit_kfree(sim->test, end->e.ranges);
 	end->e.recs = NULL;
 	end->e.ranges = NULL;
@@ -443,6 +465,10 @@ static void expect_quiet(struct sim *sim, const struct weft_engine *e, u64 at)
 	expect(sim, weft_engine_deadline(e) >= at,
 	       "a deadline that no timer is set to");
 	sim->copy = *e;
+	if (e->tx) {
+		sim->copy_tx = *e->tx;
+		sim->copy.tx = &sim->copy_tx;
+	}
 	expect(sim, !weft_engine_next(&sim->copy, sim->now, &pkt),
 	       "is quiet, and has something to send");
 }
@@ -592,8 +618,8 @@ static u64 wake_ns(const struct sim_end *end)
 {
 	if (!end->live)
 		return WEFT_NEVER;
-	return min3(weft_engine_deadline(&end->e), end->read_next,
-		    end->write_next);
+	return min(min3(weft_engine_deadline(&end->e), end->read_next,
+			end->write_next), end->starved_until);
 }
 
 static u64 next_ns(const struct sim *sim)
@@ -825,7 +851,7 @@ const char *sim_check(const struct weft_engine *e)
 		return "more in use than there are";
 	if (e->snd_una > e->snd_nxt || e->snd_nxt > e->write_end + 1)
 		return "offsets out of order";
-	if (!e->cc.cwnd)
+	if (e->tx && !e->tx->cc.cwnd)
 		return "cwnd is 0";
 	fault = check_records(e);
 	return fault ? fault : check_ranges(e);

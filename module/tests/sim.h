@@ -120,6 +120,7 @@ struct sim_side {
  * @flows: one after the other, 0 for one
  * @cut: chance that the shell cannot send a packet, or only a part of it
  * @max_records: limit of the records that the shell can get, 0 for none
+ * @starve: chance that it gets no struct weft_tx
  * @drop_since: frames are counted for the sides' @drop from the first packet of
  *	this kind on, whichever end sends it; 0: from the first packet
  * @shrink_at: bytes acked after which the path's mss is halved, 0 for never
@@ -136,6 +137,7 @@ struct sim_params {
 	u32		flows;
 	u32		cut;
 	u32		max_records;
+	u32		starve;
 	u8		drop_since;
 	u64		shrink_at;
 	u64		limit_ns;
@@ -165,6 +167,8 @@ struct sim_frame {
  * @stopped: the reader stopped once
  * @read_next: when it goes on, or WEFT_NEVER
  * @write_next: when the next write is, or WEFT_NEVER when room decides
+ * @starved_until: when memory is asked for again, or WEFT_NEVER
+ * @starved: times that it was not there
  * @busy_until: when the last frame leaves the bottleneck
  * @over: flows forgotten after DONE
  * @failed: flows forgotten after DEAD
@@ -181,6 +185,7 @@ struct sim_frame {
  */
 struct sim_end {
 	struct weft_engine	e;
+	struct weft_tx		tx;
 	bool			live;
 	u64			flow;
 	u8			*held;
@@ -191,6 +196,8 @@ struct sim_end {
 	bool			stopped;
 	u64			read_next;
 	u64			write_next;
+	u64			starved_until;
+	u32			starved;
 	u64			busy_until;
 	struct weft_marks	marks;
 	u64			number;
@@ -217,6 +224,7 @@ struct sim {
 	bool			counting;
 	bool			handing;
 	struct weft_engine	copy;
+	struct weft_tx		copy_tx;
 	struct sim_end		end[2];
 	struct sim_frame	*frames;
 	struct agenda		under_way;

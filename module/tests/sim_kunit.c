@@ -164,6 +164,28 @@ static void sim__program(struct kunit *test)
 	sim__link(test);
 }
 
+/* Nor is there a packet, or a call, that brings the flow back to its shell. */
+static void sim__waits_for_memory_to_send(struct kunit *test)
+{
+	struct sim *sim = sim_alloc(test);
+	struct sim_params p = {
+		RUN(200), .link = { LINK, .loss = 5 * PERCENT },
+		.starve = 80 * PERCENT,
+		.side = { { SIDE(100 * KIB), .piece = 700 }, { SIDE(1) } },
+	};
+	u32 starved[2] = {};
+
+	for (; p.seed <= 20; p.seed++) {
+		p.hand = p.seed & 1 ? 30 * PERCENT : 0;
+		if (!run_clean(test, sim, &p, "no memory to send"))
+			return;
+		starved[0] += sim->end[0].starved;
+		starved[1] += sim->end[1].starved;
+	}
+	KUNIT_EXPECT_GE(test, starved[0], 20);
+	KUNIT_EXPECT_GE(test, starved[1], 20);
+}
+
 /* What is lost may be anything, once or several times. */
 static const struct {
 	const char	*name;
@@ -626,6 +648,7 @@ static struct kunit_case sim_cases[] = {
 	KUNIT_CASE(sim__loss_free),
 	KUNIT_CASE_PARAM(sim__link, links_gen_params),
 	KUNIT_CASE_PARAM(sim__program, programs_gen_params),
+	KUNIT_CASE(sim__waits_for_memory_to_send),
 	KUNIT_CASE(sim__kind_lost),
 	KUNIT_CASE(sim__frame_lost),
 	KUNIT_CASE(sim__window_update_lost),

@@ -25,6 +25,7 @@
 
 /**
  * struct shell - what conn.c is to an engine
+ * @starve: times that there is no memory for @tx
  * @now: ns
  * @store: what came
  * @una: engine's snd_una when it was last told to free
@@ -37,6 +38,8 @@
  */
 struct shell {
 	struct weft_engine	e;
+	struct weft_tx		tx;
+	unsigned int		starve;
 	struct fuzz_in		in;
 	u64			now;
 	struct fuzz_store	store;
@@ -159,15 +162,28 @@ static void obey(struct shell *sh, u32 todo, const struct weft_pkt *pkt)
 
 /* Packets that leave */
 
+static void free_records(struct shell *sh, struct weft_record *recs)
+{
+	if (recs != sh->tx.few)
+		free(recs);
+}
+
 static void lend(struct shell *sh)
 {
-	unsigned int recs = weft_engine_wants_records(&sh->e);
-	unsigned int ranges = weft_engine_wants_ranges(&sh->e);
+	unsigned int recs, ranges;
 
+	if (weft_engine_wants_tx(&sh->e)) {
+		if (sh->starve)
+			sh->starve--;
+		else
+			weft_engine_lend_tx(&sh->e, &sh->tx);
+	}
+	recs = weft_engine_wants_records(&sh->e);
+	ranges = weft_engine_wants_ranges(&sh->e);
 	if (recs && recs <= RECORDS_MAX)
-		free(weft_engine_lend_records(&sh->e,
-					      calloc(recs, sizeof(*sh->e.recs)),
-					      recs));
+		free_records(sh, weft_engine_lend_records(&sh->e,
+					calloc(recs, sizeof(*sh->e.recs)),
+					recs));
 	if (ranges && ranges <= RECORDS_MAX)
 		free(weft_engine_lend_ranges(&sh->e,
 					     calloc(ranges,
@@ -416,6 +432,7 @@ static void begin(struct shell *sh)
 
 	sh->now = 4294 * WEFT_NS_PER_SEC;
 	weft_engine_init(&sh->e, &params);
+	sh->starve = how & 0x80 ? 4 : 0;
 	lend(sh);
 	sh->announced = params.rcv_window;
 	if (how & 0x10) {
@@ -450,7 +467,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 			fuzz_fail("after step %u: %s", n, fault);
 	}
 	settle(sh);
-	free(weft_engine_lend_records(&sh->e, NULL, 0));
+	free_records(sh, weft_engine_lend_records(&sh->e, NULL, 0));
 	free(weft_engine_lend_ranges(&sh->e, NULL, 0));
 	return 0;
 }

@@ -40,6 +40,7 @@ struct frame {
  */
 struct end {
 	struct weft_engine	e;
+	struct weft_tx		tx;
 	bool			born;
 	bool			over;
 	struct fuzz_store	store;
@@ -115,13 +116,22 @@ static void send_packet(struct net *net, unsigned int from,
 
 /* The shell's part. */
 
+static void free_records(struct end *end, struct weft_record *recs)
+{
+	if (recs != end->tx.few)
+		free(recs);
+}
+
 static void lend(struct end *end)
 {
-	unsigned int recs = weft_engine_wants_records(&end->e);
-	unsigned int ranges = weft_engine_wants_ranges(&end->e);
+	unsigned int recs, ranges;
 
+	if (weft_engine_wants_tx(&end->e))
+		weft_engine_lend_tx(&end->e, &end->tx);
+	recs = weft_engine_wants_records(&end->e);
+	ranges = weft_engine_wants_ranges(&end->e);
 	if (recs && recs <= RECORDS_MAX)
-		free(weft_engine_lend_records(&end->e, calloc(recs,
+		free_records(end, weft_engine_lend_records(&end->e, calloc(recs,
 					      sizeof(*end->e.recs)), recs));
 	if (ranges && ranges <= RECORDS_MAX)
 		free(weft_engine_lend_ranges(&end->e, calloc(ranges,
@@ -130,7 +140,7 @@ static void lend(struct end *end)
 
 static void forget(struct end *end)
 {
-	free(weft_engine_lend_records(&end->e, NULL, 0));
+	free_records(end, weft_engine_lend_records(&end->e, NULL, 0));
 	free(weft_engine_lend_ranges(&end->e, NULL, 0));
 }
 
