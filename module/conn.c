@@ -209,12 +209,6 @@ static void free_by_rcu(struct rcu_head *rcu)
 	kmem_cache_free(conn_cache, container_of(rcu, struct weft_conn, rcu));
 }
 
-static void free_records(struct weft_conn *conn, struct weft_record *recs)
-{
-	if (conn->engine.tx && recs != conn->engine.tx->few)
-		kfree(recs);
-}
-
 static void free_ranges(struct weft_conn *conn, struct weft_range *ranges)
 {
 	if (ranges != conn->few_ranges)
@@ -223,7 +217,7 @@ static void free_ranges(struct weft_conn *conn, struct weft_range *ranges)
 
 static void free_conn(struct weft_conn *conn)
 {
-	free_records(conn, weft_engine_lend_records(&conn->engine, NULL, 0));
+	kfree(weft_engine_lend_records(&conn->engine, NULL, 0));
 	free_ranges(conn, weft_engine_lend_ranges(&conn->engine, NULL, 0));
 	if (conn->engine.tx)
 		kmem_cache_free(tx_cache, conn->engine.tx);
@@ -368,8 +362,7 @@ void weft_conn_grow(struct weft_conn *conn)
 		array = kmalloc_array(n, sizeof(struct weft_record),
 				      GFP_ATOMIC | __GFP_NOWARN);
 		if (array)
-			free_records(conn,
-				     weft_engine_lend_records(e, array, n));
+			kfree(weft_engine_lend_records(e, array, n));
 	}
 	n = weft_engine_wants_ranges(e);
 	if (n) {

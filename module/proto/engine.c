@@ -165,7 +165,7 @@ struct weft_record *weft_engine_lend_records(struct weft_engine *e,
 	struct weft_record *old = e->recs;
 
 	weft_rtx_lend(e, recs, max);
-	return old;
+	return e->tx && old == e->tx->few ? NULL : old;
 }
 
 struct weft_range *weft_engine_lend_ranges(struct weft_engine *e,

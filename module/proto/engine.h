@@ -376,7 +376,7 @@ void weft_engine_lend_tx(struct weft_engine *e, struct weft_tx *tx);
  * @recs: array of @max, not smaller than the one in use; or NULL and 0, to take
  *	back the array of an engine that will not be used again
  *
- * Return: the array that was in use (@few of @tx at first), the caller's again.
+ * Return: the array that was in use, the caller's again; NULL for @few of @tx.
  * When three quarters of the records are in use the engine sends no new bytes;
  * the rest is for parts of super-packets.
  */

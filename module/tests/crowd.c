@@ -145,13 +145,6 @@ static void send(struct crowd *c, unsigned int flow, unsigned int from,
 	} while (left);
 }
 
-static void free_records(struct crowd *c, struct crowd_end *end,
-			 struct weft_record *recs)
-{
-	if (recs != end->tx.few)
-		kunit_kfree(c->test, recs);
-}
-
 static void lend(struct crowd *c, struct crowd_end *end)
 {
 	void *array;
@@ -164,7 +157,7 @@ static void lend(struct crowd *c, struct crowd_end *end)
 		array = kunit_kcalloc(c->test, n, sizeof(struct weft_record),
 				      GFP_KERNEL);
 		array = weft_engine_lend_records(&end->e, array, n);
-		free_records(c, end, array);
+		kunit_kfree(c->test, array);
 	}
 	n = weft_engine_wants_ranges(&end->e);
 	if (n) {
@@ -425,7 +418,8 @@ const char *crowd_run(struct crowd *c, const struct crowd_params *params)
 
 			if (fault && !c->fault)
 				c->fault = fault;
-			free_records(c, &c->end[i][side], e->recs);
+			kunit_kfree(c->test,
+				    weft_engine_lend_records(e, NULL, 0));
 			kunit_kfree(c->test, e->ranges);
 		}
 	return c->fault;

@@ -185,24 +185,18 @@ static void send_packet(struct sim *sim, unsigned int from,
 
 /* The shell's part: memory. */
 
-static void free_records(struct sim *sim, struct sim_end *end,
-			 struct weft_record *recs)
-{
-	if (recs != end->tx.few)
-		kunit_kfree(sim->test, recs);
-}
-
 /* As conn.c: what is not there is asked for again, by the timer if need be. */
 static void lend_tx(struct sim *sim, struct sim_end *end)
 {
 	end->starved_until = WEFT_NEVER;
 	if (!weft_engine_wants_tx(&end->e))
 		return;
-	if (chance(sim, sim->p.starve))
-		end->starved_until = sim->now + 100 * SIM_MS;
-	else
+	if (!chance(sim, sim->p.starve)) {
 		weft_engine_lend_tx(&end->e, &end->tx);
-	end->starved += end->starved_until != WEFT_NEVER;
+		return;
+	}
+	end->starved_until = sim->now + 100 * SIM_MS;
+	end->starved++;
 }
 
 static void lend(struct sim *sim, struct sim_end *end)
@@ -217,7 +211,7 @@ static void lend(struct sim *sim, struct sim_end *end)
 		array = kunit_kcalloc(sim->test, recs,
 				      sizeof(struct weft_record), GFP_KERNEL);
 		array = weft_engine_lend_records(&end->e, array, recs);
-		free_records(sim, end, array);
+		kunit_kfree(sim->test, array);
 	}
 	if (ranges) {
 		array = kunit_kcalloc(sim->test, ranges,
@@ -260,7 +254,6 @@ static void begin(struct sim *sim, unsigned int i, u64 flow)
 	end->stopped = false;
 	end->read_next = WEFT_NEVER;
 	end->write_next = WEFT_NEVER;
-	end->starved_until = WEFT_NEVER;
 	weft_marks_set(&end->marks, flow, WEFT_MARK_OPEN);
 	memset(end->held, 0, sim->p.side[i].buffer);
 	lend(sim, end);
@@ -272,9 +265,8 @@ static void forget(struct sim *sim, struct sim_end *end, enum weft_mark mark)
 	end->retransmitted += end->e.retransmitted;
 	end->mss = end->e.params.mss;
 	weft_marks_set(&end->marks, end->flow, mark);
-	free_records(sim, end, end->e.recs);
+	kunit_kfree(sim->test, weft_engine_lend_records(&end->e, NULL, 0));
 	kunit_kfree(sim->test, end->e.ranges);
-	end->e.recs = NULL;
 	end->e.ranges = NULL;
 }
 

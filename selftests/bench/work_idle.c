@@ -177,7 +177,7 @@ static int open_many(struct run *run)
 	make_room(run);
 	await(run);
 	for (i = 0; i < total; i++) {
-		if (i == nr_before(run))
+		if (i && i == nr_before(run))
 			before = settled_kb(run);
 		fd = connect_there(run);
 		if (i == total / 2)
@@ -186,7 +186,7 @@ static int open_many(struct run *run)
 			await(run);
 	}
 	await(run);
-	run->s->kb = before - settled_kb(run);
+	run->s->kb = before ? before - settled_kb(run) : 0;
 	tell(run);
 	await(run);
 	return active;

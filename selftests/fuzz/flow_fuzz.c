@@ -162,12 +162,6 @@ static void obey(struct shell *sh, u32 todo, const struct weft_pkt *pkt)
 
 /* Packets that leave */
 
-static void free_records(struct shell *sh, struct weft_record *recs)
-{
-	if (recs != sh->tx.few)
-		free(recs);
-}
-
 static void lend(struct shell *sh)
 {
 	unsigned int recs, ranges;
@@ -181,9 +175,9 @@ static void lend(struct shell *sh)
 	recs = weft_engine_wants_records(&sh->e);
 	ranges = weft_engine_wants_ranges(&sh->e);
 	if (recs && recs <= RECORDS_MAX)
-		free_records(sh, weft_engine_lend_records(&sh->e,
-					calloc(recs, sizeof(*sh->e.recs)),
-					recs));
+		free(weft_engine_lend_records(&sh->e,
+					      calloc(recs, sizeof(*sh->e.recs)),
+					      recs));
 	if (ranges && ranges <= RECORDS_MAX)
 		free(weft_engine_lend_ranges(&sh->e,
 					     calloc(ranges,
@@ -467,7 +461,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 			fuzz_fail("after step %u: %s", n, fault);
 	}
 	settle(sh);
-	free_records(sh, weft_engine_lend_records(&sh->e, NULL, 0));
+	free(weft_engine_lend_records(&sh->e, NULL, 0));
 	free(weft_engine_lend_ranges(&sh->e, NULL, 0));
 	return 0;
 }

@@ -116,12 +116,6 @@ static void send_packet(struct net *net, unsigned int from,
 
 /* The shell's part. */
 
-static void free_records(struct end *end, struct weft_record *recs)
-{
-	if (recs != end->tx.few)
-		free(recs);
-}
-
 static void lend(struct end *end)
 {
 	unsigned int recs, ranges;
@@ -131,7 +125,7 @@ static void lend(struct end *end)
 	recs = weft_engine_wants_records(&end->e);
 	ranges = weft_engine_wants_ranges(&end->e);
 	if (recs && recs <= RECORDS_MAX)
-		free_records(end, weft_engine_lend_records(&end->e, calloc(recs,
+		free(weft_engine_lend_records(&end->e, calloc(recs,
 					      sizeof(*end->e.recs)), recs));
 	if (ranges && ranges <= RECORDS_MAX)
 		free(weft_engine_lend_ranges(&end->e, calloc(ranges,
@@ -140,7 +134,7 @@ static void lend(struct end *end)
 
 static void forget(struct end *end)
 {
-	free_records(end, weft_engine_lend_records(&end->e, NULL, 0));
+	free(weft_engine_lend_records(&end->e, NULL, 0));
 	free(weft_engine_lend_ranges(&end->e, NULL, 0));
 }
 
